@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * The shared page of a vchan, byte for byte as libxenvchan lays it out
+ * (Xen's public header io/libxenvchan.h).
+ *
+ * A vchan joins two domains with two byte rings and one event channel. The
+ * server allocates all pages and grants them to the client. One grant
+ * reference leads to this page, which lists the grant references of the rest.
+ *
+ *   left   ring: the client writes, the server reads
+ *   right  ring: the server writes, the client reads
+ *
+ * A ring of order n holds 2^n bytes. Order 10 lies in this page at offset
+ * 1024, order 11 at offset 2048, so the two in-page rings are of different
+ * orders; orders 12 to 20 take 2^(n-12) granted pages each. In grants[] the
+ * pages of left come first, then those of right.
+ */
+#ifndef VCHAN_LAYOUT_H
+#define VCHAN_LAYOUT_H
+
+#include "platform.h"
+
+#define VCHAN_PAGE_SHIFT 12u
+#define VCHAN_PAGE_SIZE 4096u
+
+#define VCHAN_ORDER_SMALL 10u /* 1 KiB, in the shared page */
+#define VCHAN_ORDER_LARGE 11u /* 2 KiB, in the shared page */
+#define VCHAN_ORDER_MIN VCHAN_ORDER_SMALL
+#define VCHAN_ORDER_MAX 20u
+
+#define VCHAN_OFFSET_SMALL 1024u
+#define VCHAN_OFFSET_LARGE 2048u
+
+/* Bits of cli_notify and srv_notify: what the other side waits for. */
+#define VCHAN_NOTIFY_WRITE 0x1u /* tell me when you have written */
+#define VCHAN_NOTIFY_READ 0x2u  /* tell me when you have read */
+
+/* Values of cli_live and srv_live that libxenvchan knows. */
+#define VCHAN_CLOSED 0u
+#define VCHAN_OPEN 1u
+#define VCHAN_WAITING 2u /* cli_live only: the client has not come yet */
+
+struct vchan_indices {
+	uint32_t cons; /* bytes consumed so far, modulo 2^32; written by the reader */
+	uint32_t prod; /* bytes produced so far, modulo 2^32; written by the writer */
+};
+
+/*
+ * X_notify holds the requests *to* side X: the server sets bits in
+ * cli_notify when it waits, and the client clears them when it kicks.
+ */
+struct vchan_page {
+	struct vchan_indices left;
+	struct vchan_indices right;
+	uint16_t left_order;
+	uint16_t right_order;
+	uint8_t cli_live;
+	uint8_t srv_live;
+	uint8_t cli_notify;
+	uint8_t srv_notify;
+	uint32_t grants[];
+};
+
+VCHAN_STATIC_ASSERT(offsetof(struct vchan_page, left) == 0);
+VCHAN_STATIC_ASSERT(offsetof(struct vchan_indices, cons) == 0);
+VCHAN_STATIC_ASSERT(offsetof(struct vchan_indices, prod) == 4);
+VCHAN_STATIC_ASSERT(offsetof(struct vchan_page, right) == 8);
+VCHAN_STATIC_ASSERT(offsetof(struct vchan_page, left_order) == 16);
+VCHAN_STATIC_ASSERT(offsetof(struct vchan_page, right_order) == 18);
+VCHAN_STATIC_ASSERT(offsetof(struct vchan_page, cli_live) == 20);
+VCHAN_STATIC_ASSERT(offsetof(struct vchan_page, srv_live) == 21);
+VCHAN_STATIC_ASSERT(offsetof(struct vchan_page, cli_notify) == 22);
+VCHAN_STATIC_ASSERT(offsetof(struct vchan_page, srv_notify) == 23);
+VCHAN_STATIC_ASSERT(offsetof(struct vchan_page, grants) == 24);
+VCHAN_STATIC_ASSERT(sizeof(struct vchan_page) == 24);
+
+/* Pages that a ring of this order takes beside the shared page. */
+static inline uint32_t vchan_ring_pages(uint32_t order)
+{
+	return order < VCHAN_PAGE_SHIFT ? 0 : 1u << (order - VCHAN_PAGE_SHIFT);
+}
+
+/* Grant references of two rings of the largest order fit in the shared page. */
+VCHAN_STATIC_ASSERT(24 + 4 * 2 * (1u << (VCHAN_ORDER_MAX - VCHAN_PAGE_SHIFT)) <= VCHAN_PAGE_SIZE);
+/* With one in-page ring the references must end before it: see vchan_orders_valid(). */
+
+/*
+ * Whether a shared page can hold this pair of orders: both in range, not both
+ * the same in-page ring, and the grant references clear of an in-page ring.
+ */
+static inline bool vchan_orders_valid(uint32_t left, uint32_t right)
+{
+	uint32_t limit = VCHAN_PAGE_SIZE;
+
+	if (left < VCHAN_ORDER_MIN || left > VCHAN_ORDER_MAX)
+		return false;
+	if (right < VCHAN_ORDER_MIN || right > VCHAN_ORDER_MAX)
+		return false;
+	if (left == right && left < VCHAN_PAGE_SHIFT)
+		return false;
+
+	if (left == VCHAN_ORDER_LARGE || right == VCHAN_ORDER_LARGE)
+		limit = VCHAN_OFFSET_LARGE;
+	if (left == VCHAN_ORDER_SMALL || right == VCHAN_ORDER_SMALL)
+		limit = VCHAN_OFFSET_SMALL;
+	return 24 + 4 * (vchan_ring_pages(left) + vchan_ring_pages(right)) <= limit;
+}
+
+/* Where an in-page ring lies in the shared page; 0 for an order that is not in-page. */
+static inline uint32_t vchan_inpage_offset(uint32_t order)
+{
+	if (order == VCHAN_ORDER_SMALL)
+		return VCHAN_OFFSET_SMALL;
+	if (order == VCHAN_ORDER_LARGE)
+		return VCHAN_OFFSET_LARGE;
+	return 0;
+}
+
+#endif /* VCHAN_LAYOUT_H */

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * When one side of a vchan kicks the other through the event channel.
+ *
+ * A side that is about to wait asks for a kick by setting a bit in the shared
+ * page; the other side, having moved an index, takes the bit and kicks if it
+ * was set. The waiter may sleep only if its condition still fails after the
+ * bit is visible:
+ *
+ *   waiter                              actor
+ *   (1) set bit                         (a) store index
+ *   (2) full barrier                    (b) full barrier
+ *   (3) read index again; if there      (c) read bit; if set, clear it
+ *       is nothing, sleep                   and kick
+ *
+ * The two full barriers pair. Suppose the waiter sleeps: (3) did not see (a).
+ * Then (2) and (b) order (1) before (c), so the actor sees the bit and kicks.
+ * Suppose the actor does not kick: (c) did not see (1), so (3) sees (a) and
+ * the waiter does not sleep. Either way nobody is forgotten.
+ *
+ * A bit is set only by its waiter and cleared only by its actor. So a waiter
+ * that finds its bit still set may skip (1) and (2): the actor has not taken
+ * it, and will see it at its next (c). A peer that breaks the rules in its own
+ * page only loses its own wake-ups, or gets some in vain.
+ */
+#ifndef VCHAN_NOTIFY_H
+#define VCHAN_NOTIFY_H
+
+#include "layout.h"
+
+/* Steps (1) and (2). The caller must look at the index again afterwards. */
+static inline void vchan_notify_request(uint8_t *byte, uint8_t bit)
+{
+	if (vchan_load_relaxed(byte) & bit)
+		return;
+	vchan_byte_or(byte, bit);
+	vchan_full_barrier(); /* (2), pairs with (b) in vchan_notify_take() */
+}
+
+/* Steps (b) and (c), after the index was stored: true if a kick is due. */
+static inline bool vchan_notify_take(uint8_t *byte, uint8_t bit)
+{
+	vchan_full_barrier(); /* (b), pairs with (2) in vchan_notify_request() */
+	if (!(vchan_load_relaxed(byte) & bit))
+		return false;
+	return vchan_byte_and(byte, (uint8_t)~bit) & bit;
+}
+
+#endif /* VCHAN_NOTIFY_H */

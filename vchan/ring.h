@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * Index arithmetic of one vchan ring, safe against a hostile other side.
+ *
+ * Each side keeps its own index in private memory and only ever writes the
+ * shared copy of it. The other side's index is read once per operation and
+ * checked against the private one; only the checked value is used.
+ *
+ * Indices run freely modulo 2^32. For a writer, prod - cons is what is in the
+ * ring; it may never exceed the ring's size. That one unsigned comparison
+ * catches every index that the other side could make up.
+ *
+ * Barriers, writer against reader:
+ *   writer: data, then store-release prod   | reader: load-acquire prod, then data
+ *   reader: data, then store-release cons   | writer: load-acquire cons, then data
+ * The first pair lets the reader see the bytes that prod announces; the second
+ * keeps the writer from overwriting bytes that are still being read.
+ *
+ * A struct vchan_end belongs to one thread of control at a time.
+ */
+#ifndef VCHAN_RING_H
+#define VCHAN_RING_H
+
+#include "layout.h"
+
+/* One side's view of one ring: as its writer or as its reader, never both. */
+struct vchan_end {
+	struct vchan_indices *shared; /* peer-writable: see above */
+	uint32_t index; /* ours: prod of a writer, cons of a reader */
+	uint32_t size; /* bytes, a power of two */
+};
+
+/* A contiguous piece of a ring: byte offset from the ring's start, and bytes. */
+struct vchan_span {
+	uint32_t offset;
+	uint32_t length;
+};
+
+/* Begins at index 0, as both sides of a new vchan do. */
+static inline void vchan_end_init(struct vchan_end *end, struct vchan_indices *shared,
+				  uint32_t order)
+{
+	end->shared = shared;
+	end->index = 0;
+	end->size = 1u << order;
+}
+
+/*
+ * Bytes that the writer may add. False when the reader's index is impossible;
+ * *space is then 0.
+ */
+static inline bool vchan_writer_space(const struct vchan_end *writer, uint32_t *space)
+{
+	/* pairs with the store-release in vchan_reader_advance() */
+	uint32_t used = writer->index - vchan_load_acquire(&writer->shared->cons);
+	bool valid = used <= writer->size;
+
+	*space = valid ? writer->size - used : 0;
+	return valid;
+}
+
+/*
+ * Bytes that the reader may take. False when the writer's index is impossible;
+ * *avail is then 0.
+ */
+static inline bool vchan_reader_avail(const struct vchan_end *reader, uint32_t *avail)
+{
+	/* pairs with the store-release in vchan_writer_advance() */
+	uint32_t filled = vchan_load_acquire(&reader->shared->prod) - reader->index;
+	bool valid = filled <= reader->size;
+
+	*avail = valid ? filled : 0;
+	return valid;
+}
+
+/* Publishes n bytes that were written; n is at most the space last seen. */
+static inline void vchan_writer_advance(struct vchan_end *writer, uint32_t n)
+{
+	writer->index += n;
+	vchan_store_release(&writer->shared->prod, writer->index);
+}
+
+/* Gives back n bytes that were read; n is at most what was last available. */
+static inline void vchan_reader_advance(struct vchan_end *reader, uint32_t n)
+{
+	reader->index += n;
+	vchan_store_release(&reader->shared->cons, reader->index);
+}
+
+/*
+ * The first contiguous piece of at most `want` bytes, `ahead` bytes after the
+ * end's index. `unit` is the size of the pieces in which the ring's memory is
+ * mapped, a power of two: VCHAN_PAGE_SIZE for scattered pages, or the ring's
+ * size for one mapping.
+ */
+static inline struct vchan_span vchan_span_at(const struct vchan_end *end, uint32_t ahead,
+					      uint32_t want, uint32_t unit)
+{
+	struct vchan_span span;
+	uint32_t room;
+
+	span.offset = (end->index + ahead) & (end->size - 1);
+	if (unit > end->size)
+		unit = end->size;
+	room = unit - (span.offset & (unit - 1));
+	span.length = want < room ? want : room;
+	return span;
+}
+
+#endif /* VCHAN_RING_H */
