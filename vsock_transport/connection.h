@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A connection: one vchan between one socket here and one at the peer.
+ *
+ * The initiator is the vchan's server: it allocates and grants all pages. The
+ * acceptor maps them. So the two ends come down in a fixed order:
+ *
+ *   either side   stores its live byte, after its data, and kicks
+ *   acceptor      unmaps, then sends RESET
+ *   initiator     ends the grants when that RESET has come (or the link went)
+ *
+ * until when an initiator's connection whose socket is gone stays behind as a
+ * record of the grants. Every REQUEST is answered exactly once, by RESPONSE or
+ * RESET, so this holds for a connect() that was given up, too.
+ *
+ * References: the socket (vsk->trans), the peer's table, every queued work,
+ * and a place on one of the peer's to_* lists hold one each.
+ */
+#ifndef XVSOCK_CONNECTION_H
+#define XVSOCK_CONNECTION_H
+
+#include <net/af_vsock.h>
+
+#include "peer.h"
+#include <vchan/notify.h>
+
+/* One direction: the end of a ring and the memory behind it. */
+struct xvsock_ring {
+	struct vchan_end end;
+	u8 *inpage; /* the ring, if it lies in the shared page, else NULL */
+	struct xvsock_pages pages; /* the ring's own pages otherwise */
+};
+
+struct xvsock_conn {
+	struct kref ref;
+	struct xvsock_peer *peer; /* referenced */
+	bool initiator;
+	u32 id;
+	u32 src_port; /* of the initiator */
+	u32 dst_port;
+
+	/* Set up before the socket is connected, torn down after it is gone. */
+	struct xvsock_pages shared;
+	struct vchan_page *page; /* peer-writable */
+	u8 *our_live;
+	u8 *peer_live; /* peer-writable */
+	u8 *asked_of_us; /* notify bits that the peer sets and we clear */
+	u8 *asked_of_peer; /* notify bits that we set and the peer clears */
+	struct xvsock_event event;
+	struct sock *sk; /* referenced until the event channel is silent */
+
+	/* Protected by lock_sock(sk): */
+	struct xvsock_ring tx;
+	struct xvsock_ring rx;
+	bool attached; /* the rings may be used */
+	u8 live; /* what our_live says; never read back */
+
+	/* The interrupt handler's: what it last saw there. */
+	u32 seen_prod;
+	u32 seen_cons;
+	u8 seen_live;
+
+	/* Protected by peer->lock: */
+	bool requested; /* our REQUEST is in the control ring */
+	bool answered; /* and this was answered */
+	bool let_go; /* the acceptor has unmapped: RESET came, or nothing was ever sent */
+	bool closed; /* the socket is gone and the event channel silent */
+	bool owes_response;
+	bool owes_reset;
+	struct list_head to_send; /* in peer->to_request or peer->to_answer */
+
+	bool link_lost; /* set once, before event_work is queued */
+	struct work_struct event_work; /* brings the peer's state into the socket */
+	struct work_struct close_work; /* takes the connection down when the socket is gone */
+};
+
+/* lock_sock(vsk) is held for all of these that take a vsk or say so. */
+
+/*
+ * Begins to connect: allocates, grants, and sends REQUEST. The answer comes
+ * through xvsock_conn_answered(). -ENOMEM, -ENOSPC (grants), -ENOBUFS (the
+ * limit for this peer), -EHOSTUNREACH (the link has just gone).
+ */
+int xvsock_conn_connect(struct vsock_sock *vsk, struct xvsock_peer *peer);
+
+/*
+ * Serves a REQUEST: maps the rings and queues a new socket on its listener.
+ * Returns 0, with RESPONSE owed, or the reason to put into a RESET. Sleeps;
+ * takes the listener's lock.
+ */
+enum xvsock_reason xvsock_conn_accept(struct xvsock_peer *peer,
+				      const struct xvsock_message *request);
+
+/* The peer answered our request, or let go of the connection. Takes lock_sock. */
+void xvsock_conn_answered(struct xvsock_conn *conn, const struct xvsock_message *msg);
+
+/* Tells the peer which halves are shut down. Takes SHUTDOWN_MASK's bits. */
+void xvsock_conn_shutdown(struct xvsock_conn *conn, int mode);
+
+/* Parts socket and connection. What was sent stays readable for the peer. Does not sleep. */
+void xvsock_conn_close(struct vsock_sock *vsk);
+
+/* The peer broke a rule of this connection: the socket gets the (negative) errno. */
+void xvsock_conn_break(struct xvsock_conn *conn, int err);
+
+/* Takes over what the peer's live byte says. */
+void xvsock_conn_sync(struct xvsock_conn *conn);
+
+/* The link is down. Any context that may sleep; does not wait for the socket. */
+void xvsock_conn_link_lost(struct xvsock_conn *conn);
+
+static inline struct xvsock_conn *xvsock_conn_get(struct xvsock_conn *conn)
+{
+	kref_get(&conn->ref);
+	return conn;
+}
+
+void xvsock_conn_put(struct xvsock_conn *conn);
+
+static inline struct xvsock_conn *xvsock_conn_of(struct vsock_sock *vsk)
+{
+	return vsk->trans;
+}
+
+/* data_path.c: bytes between the user's iovec and the rings; lock_sock held. */
+ssize_t xvsock_data_enqueue(struct xvsock_conn *conn, struct msghdr *msg, size_t len);
+ssize_t xvsock_data_dequeue(struct xvsock_conn *conn, struct msghdr *msg, size_t len, int flags);
+
+/*
+ * Bytes to read, or room to write. With less than `target` of it, the peer is
+ * asked to kick when there is more.
+ */
+size_t xvsock_data_avail(struct xvsock_conn *conn, size_t target);
+size_t xvsock_data_space(struct xvsock_conn *conn, size_t target);
+
+/* Hands what has come through the event channel to the socket. Hard interrupt. */
+irqreturn_t xvsock_data_interrupt(int irq, void *conn);
+
+#endif /* XVSOCK_CONNECTION_H */

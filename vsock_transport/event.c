@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "event.h"
+
+#include <xen/interface/event_channel.h>
+#include <xen/xen.h>
+#include <asm/xen/hypercall.h>
+
+static int event_attach(struct xvsock_event *event, irq_handler_t handler, const char *name,
+			void *data)
+{
+	int irq = bind_evtchn_to_irqhandler_lateeoi(event->port, handler, 0, name, data);
+
+	if (irq < 0) {
+		struct evtchn_close close = { .port = event->port };
+
+		/* Closed already if it got as far as an irq; then this does nothing. */
+		HYPERVISOR_event_channel_op(EVTCHNOP_close, &close);
+		return irq;
+	}
+	event->irq = irq;
+	event->data = data;
+	return 0;
+}
+
+int xvsock_event_alloc(struct xvsock_event *event, domid_t domid, irq_handler_t handler,
+		       const char *name, void *data)
+{
+	struct evtchn_alloc_unbound alloc = { .dom = DOMID_SELF, .remote_dom = domid };
+	int err = HYPERVISOR_event_channel_op(EVTCHNOP_alloc_unbound, &alloc);
+
+	if (err)
+		return err;
+	event->port = alloc.port;
+	return event_attach(event, handler, name, data);
+}
+
+int xvsock_event_bind(struct xvsock_event *event, domid_t domid, evtchn_port_t remote,
+		      irq_handler_t handler, const char *name, void *data)
+{
+	struct evtchn_bind_interdomain bind = { .remote_dom = domid, .remote_port = remote };
+	int err = HYPERVISOR_event_channel_op(EVTCHNOP_bind_interdomain, &bind);
+
+	if (err)
+		return err;
+	event->port = bind.local_port;
+	return event_attach(event, handler, name, data);
+}
+
+void xvsock_event_close(struct xvsock_event *event)
+{
+	if (event->irq)
+		unbind_from_irqhandler(event->irq, event->data);
+	*event = (struct xvsock_event){};
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What one peer may cost us; module parameters, in main.c. */
+#ifndef XVSOCK_LIMITS_H
+#define XVSOCK_LIMITS_H
+
+/* Connections that we begin to one peer, and as many that we accept from it. */
+extern unsigned int xvsock_max_connections;
+/* Ring pages that we grant to one peer, and as many that we map of it. */
+extern unsigned int xvsock_max_ring_pages;
+
+#endif /* XVSOCK_LIMITS_H */

@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The two halves of a peer link's xenbus device.
+ *
+ *   frontend                            backend
+ *   Initialising                        InitWait, having written max-version
+ *   on InitWait: grants the control
+ *   page, writes ring-ref,
+ *   event-channel and version,
+ *   Initialised                         on Initialised: attaches, Connected
+ *   on Connected: Connected
+ *
+ * Either half may go away and come back on its own (its module is unloaded,
+ * its domain is restored), and a watch only ever shows the latest state. So a
+ * half that meets a state which does not continue its own begins anew: the
+ * frontend whenever the backend is in InitWait, the backend whenever the
+ * frontend is Initialising.
+ *
+ * What the other half writes is untrusted and read once.
+ */
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <xen/xen.h>
+#include <xen/xenbus.h>
+
+#include "control.h"
+#include "link.h"
+
+struct xvsock_link {
+	struct xenbus_device *dev;
+	struct mutex lock; /* serialises coming up and going down */
+	struct xvsock_peer *peer; /* NULL while down */
+	grant_ref_t ring_ref; /* backend: the frontend's offer that we took */
+	struct work_struct broken_work;
+};
+
+static void link_down(struct xvsock_link *link)
+{
+	lockdep_assert_held(&link->lock);
+	if (link->peer)
+		xvsock_peer_down(link->peer);
+	link->peer = NULL;
+}
+
+/* The peer broke the control protocol: the link ends until dom0 or the peer renews it. */
+static void link_broken_work(struct work_struct *work)
+{
+	struct xvsock_link *link = container_of(work, struct xvsock_link, broken_work);
+
+	mutex_lock(&link->lock);
+	if (link->peer && READ_ONCE(link->peer->broken)) {
+		link_down(link);
+		xenbus_switch_state(link->dev, XenbusStateClosed);
+	}
+	mutex_unlock(&link->lock);
+}
+
+static void link_on_broken(struct xvsock_peer *peer)
+{
+	struct xvsock_link *link = peer->link;
+
+	queue_work(xvsock_wq, &link->broken_work);
+}
+
+/* A failure that the peer can cause at will must not fill the log. */
+static void link_error(struct xvsock_link *link, int err, const char *what)
+{
+	dev_warn_ratelimited(&link->dev->dev, "%s failed: %d\n", what, err);
+	xenbus_switch_state(link->dev, XenbusStateClosed);
+}
+
+static struct xvsock_peer *link_create_peer(struct xvsock_link *link)
+{
+	struct xvsock_peer *peer = xvsock_peer_create(link->dev->otherend_id);
+
+	if (peer) {
+		peer->on_broken = link_on_broken;
+		peer->link = link;
+	}
+	return peer;
+}
+
+static struct xvsock_link *link_create(struct xenbus_device *dev)
+{
+	struct xvsock_link *link = kzalloc(sizeof(*link), GFP_KERNEL);
+
+	if (!link)
+		return NULL;
+	link->dev = dev;
+	mutex_init(&link->lock);
+	INIT_WORK(&link->broken_work, link_broken_work);
+	dev_set_drvdata(&dev->dev, link);
+	return link;
+}
+
+static void link_remove(struct xenbus_device *dev)
+{
+	struct xvsock_link *link = dev_get_drvdata(&dev->dev);
+
+	mutex_lock(&link->lock);
+	link_down(link);
+	mutex_unlock(&link->lock);
+	/* Nothing queues it any more. */
+	cancel_work_sync(&link->broken_work);
+	dev_set_drvdata(&dev->dev, NULL);
+	kfree(link);
+}
+
+/* -- frontend ------------------------------------------------------------ */
+
+static int front_publish(struct xvsock_link *link, struct xvsock_peer *peer, unsigned int version)
+{
+	struct xenbus_device *dev = link->dev;
+	struct xenbus_transaction xbt;
+	int err;
+
+	do {
+		err = xenbus_transaction_start(&xbt);
+		if (err)
+			return err;
+		err = xenbus_printf(xbt, dev->nodename, "ring-ref", "%u",
+				    peer->control.shared.refs[0]);
+		if (!err)
+			err = xenbus_printf(xbt, dev->nodename, "event-channel", "%u",
+					    peer->control.event.port);
+		if (!err)
+			err = xenbus_printf(xbt, dev->nodename, "version", "%u", version);
+		if (err) {
+			xenbus_transaction_end(xbt, 1);
+			return err;
+		}
+		err = xenbus_transaction_end(xbt, 0);
+	} while (err == -EAGAIN);
+	return err;
+}
+
+static void front_connect(struct xvsock_link *link)
+{
+	struct xenbus_device *dev = link->dev;
+	unsigned int version = xenbus_read_unsigned(dev->otherend, "max-version", 0);
+	struct xvsock_peer *peer;
+	int err;
+
+	if (version < 1) {
+		link_error(link, -EPROTO, "reading the backend's max-version");
+		return;
+	}
+	version = min_t(unsigned int, version, XVSOCK_PROTOCOL_VERSION);
+
+	peer = link_create_peer(link);
+	err = peer ? xvsock_control_offer(peer) : -ENOMEM;
+	if (err)
+		goto fail;
+	link->peer = peer;
+	err = front_publish(link, peer, version);
+	if (err) {
+		link_down(link);
+		link_error(link, err, "writing the control page to xenstore");
+		return;
+	}
+	xenbus_switch_state(dev, XenbusStateInitialised);
+	return;
+
+fail:
+	if (peer)
+		xvsock_peer_put(peer);
+	link_error(link, err, "making a control page");
+}
+
+static void front_changed(struct xenbus_device *dev, enum xenbus_state backend)
+{
+	struct xvsock_link *link = dev_get_drvdata(&dev->dev);
+	int err;
+
+	mutex_lock(&link->lock);
+	switch (backend) {
+	case XenbusStateInitWait:
+		/* A backend that waits knows nothing of an offer that we made before. */
+		if (dev->state == XenbusStateInitialised)
+			break; /* unless it is only about to see that one */
+		link_down(link);
+		front_connect(link);
+		break;
+	case XenbusStateConnected:
+		if (dev->state != XenbusStateInitialised || !link->peer)
+			break;
+		err = xvsock_peer_up(link->peer);
+		if (err) {
+			link_down(link);
+			link_error(link, err, "a second link to this domain");
+			break;
+		}
+		xenbus_switch_state(dev, XenbusStateConnected);
+		break;
+	case XenbusStateClosing:
+	case XenbusStateClosed:
+	case XenbusStateUnknown:
+		link_down(link);
+		xenbus_switch_state(dev, XenbusStateClosed);
+		break;
+	default:
+		break;
+	}
+	mutex_unlock(&link->lock);
+}
+
+static int front_probe(struct xenbus_device *dev, const struct xenbus_device_id *id)
+{
+	if (!link_create(dev))
+		return -ENOMEM;
+	xenbus_switch_state(dev, XenbusStateInitialising);
+	return 0;
+}
+
+/* The domain was restored: grants and event channels of before are void. */
+static int front_resume(struct xenbus_device *dev)
+{
+	struct xvsock_link *link = dev_get_drvdata(&dev->dev);
+
+	mutex_lock(&link->lock);
+	link_down(link);
+	mutex_unlock(&link->lock);
+	xenbus_switch_state(dev, XenbusStateInitialising);
+	return 0;
+}
+
+/* -- backend ------------------------------------------------------------- */
+
+static void back_connect(struct xvsock_link *link)
+{
+	struct xenbus_device *dev = link->dev;
+	unsigned int ref, port, version;
+	struct xvsock_peer *peer;
+	int err;
+
+	err = xenbus_gather(XBT_NIL, dev->otherend, "ring-ref", "%u", &ref, "event-channel", "%u",
+			    &port, "version", "%u", &version, NULL);
+	if (err) {
+		link_error(link, err, "reading ring-ref, event-channel and version");
+		return;
+	}
+	if (version < 1 || version > XVSOCK_PROTOCOL_VERSION) {
+		link_error(link, -EPROTO, "agreeing on a protocol version");
+		return;
+	}
+	if (link->peer && link->ring_ref == ref)
+		return; /* the same offer, seen again */
+	link_down(link);
+
+	peer = link_create_peer(link);
+	err = peer ? xvsock_control_attach(peer, ref, port) : -ENOMEM;
+	if (err) {
+		if (peer)
+			xvsock_peer_put(peer);
+		link_error(link, err, "attaching to the control page");
+		return;
+	}
+	link->peer = peer;
+	link->ring_ref = ref;
+	err = xvsock_peer_up(peer);
+	if (err) {
+		link_down(link);
+		link_error(link, err, "a second link to this domain");
+		return;
+	}
+	xenbus_switch_state(dev, XenbusStateConnected);
+}
+
+static void back_changed(struct xenbus_device *dev, enum xenbus_state frontend)
+{
+	struct xvsock_link *link = dev_get_drvdata(&dev->dev);
+
+	mutex_lock(&link->lock);
+	switch (frontend) {
+	case XenbusStateInitialising:
+		link_down(link);
+		xenbus_switch_state(dev, XenbusStateInitWait);
+		break;
+	case XenbusStateInitialised:
+		if (dev->state == XenbusStateInitWait || dev->state == XenbusStateConnected)
+			back_connect(link);
+		break;
+	case XenbusStateClosing:
+	case XenbusStateClosed:
+	case XenbusStateUnknown:
+		link_down(link);
+		xenbus_switch_state(dev, XenbusStateClosed);
+		break;
+	default:
+		break;
+	}
+	mutex_unlock(&link->lock);
+}
+
+static int back_probe(struct xenbus_device *dev, const struct xenbus_device_id *id)
+{
+	struct xvsock_link *link = link_create(dev);
+	int err;
+
+	if (!link)
+		return -ENOMEM;
+	err = xenbus_printf(XBT_NIL, dev->nodename, "max-version", "%u", XVSOCK_PROTOCOL_VERSION);
+	if (err) {
+		kfree(link);
+		return err;
+	}
+	xenbus_switch_state(dev, XenbusStateInitWait);
+	return 0;
+}
+
+/* ------------------------------------------------------------------------ */
+
+static const struct xenbus_device_id link_ids[] = { { "vsock" }, { "" } };
+MODULE_ALIAS("xen:vsock");
+MODULE_ALIAS("xen-backend:vsock");
+
+static struct xenbus_driver front_driver = {
+	.name = "xvsock-front",
+	.ids = link_ids,
+	.probe = front_probe,
+	.remove = link_remove,
+	.resume = front_resume,
+	.otherend_changed = front_changed,
+	.not_essential = true, /* booting does not wait for peers */
+};
+
+static struct xenbus_driver back_driver = {
+	.name = "xvsock-back",
+	.ids = link_ids,
+	.probe = back_probe,
+	.remove = link_remove,
+	.otherend_changed = back_changed,
+};
+
+/*
+ * Registered without an owner: xenbus takes a reference on a driver's owner
+ * for every bound device, so the module could never be unloaded while a link
+ * exists. It needs no such protection, because unregistering unbinds every
+ * device before it returns; sockets hold references through the vsock core.
+ */
+int xvsock_link_register(void)
+{
+	int err = __xenbus_register_frontend(&front_driver, NULL, KBUILD_MODNAME);
+
+	if (err)
+		return err;
+	err = __xenbus_register_backend(&back_driver, NULL, KBUILD_MODNAME);
+	if (err)
+		xenbus_unregister_driver(&front_driver);
+	return err;
+}
+
+void xvsock_link_unregister(void)
+{
+	xenbus_unregister_driver(&back_driver);
+	xenbus_unregister_driver(&front_driver);
+}

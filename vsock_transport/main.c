@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* AF_VSOCK between Xen domains over shared memory: loading and unloading. */
+#include <linux/module.h>
+#include <net/af_vsock.h>
+#include <xen/xen.h>
+#include <xen/xenbus.h>
+
+#include "limits.h"
+#include "link.h"
+#include "peer.h"
+#include "transport.h"
+
+unsigned int xvsock_max_connections = 1024;
+module_param_named(max_connections, xvsock_max_connections, uint, 0644);
+MODULE_PARM_DESC(max_connections, "Connections to one peer, and as many from it (default 1024)");
+
+unsigned int xvsock_max_ring_pages = 8192;
+module_param_named(max_ring_pages, xvsock_max_ring_pages, uint, 0644);
+MODULE_PARM_DESC(max_ring_pages,
+		 "4 KiB ring pages granted to one peer, and as many mapped of it (default 8192)");
+
+/* Unbound: work of one connection may wait for its socket's lock and must not stop others. */
+struct workqueue_struct *xvsock_wq;
+
+/* dom0 is the host; a guest learns its domid from xenstore, where only dom0 can write it. */
+static int __init find_local_cid(void)
+{
+	unsigned int domid;
+
+	if (xen_initial_domain()) {
+		xvsock_set_local_cid(VMADDR_CID_HOST);
+		return 0;
+	}
+	if (xenbus_scanf(XBT_NIL, "domid", "", "%u", &domid) != 1 ||
+	    domid >= DOMID_FIRST_RESERVED) {
+		pr_err("xen_vsock: cannot read this domain's domid from xenstore\n");
+		return -ENODEV;
+	}
+	xvsock_set_local_cid(xvsock_cid_of(domid));
+	return 0;
+}
+
+static int __init xvsock_init(void)
+{
+	int err;
+
+	if (!xen_domain()) {
+		pr_err("xen_vsock: this is not a Xen domain\n");
+		return -ENODEV;
+	}
+	err = find_local_cid();
+	if (err)
+		return err;
+
+	xvsock_wq = alloc_workqueue("xvsock", WQ_UNBOUND, 0);
+	if (!xvsock_wq)
+		return -ENOMEM;
+	err = xvsock_transport_register();
+	if (err) {
+		pr_err("xen_vsock: another vsock transport is loaded (%d)\n", err);
+		goto destroy_wq;
+	}
+	err = xvsock_link_register();
+	if (err)
+		goto unregister_transport;
+
+	pr_info("xen_vsock: CID %u\n", xvsock_local_cid());
+	return 0;
+
+unregister_transport:
+	xvsock_transport_unregister();
+destroy_wq:
+	destroy_workqueue(xvsock_wq);
+	return err;
+}
+
+static void __exit xvsock_exit(void)
+{
+	/* No socket is ours any more; what is left of connections goes with the links. */
+	xvsock_link_unregister();
+	xvsock_transport_unregister();
+	destroy_workqueue(xvsock_wq);
+}
+
+module_init(xvsock_init);
+module_exit(xvsock_exit);
+
+MODULE_DESCRIPTION("AF_VSOCK between Xen domains over shared memory");
+MODULE_AUTHOR("xvsock developers");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The peers that can be reached now, and how one comes and goes. */
+#include <linux/slab.h>
+#include <net/sock.h>
+
+#include "connection.h"
+#include "control.h"
+#include "peer.h"
+
+static LIST_HEAD(peers);
+static DEFINE_SPINLOCK(peers_lock);
+
+struct xvsock_peer *xvsock_peer_create(domid_t domid)
+{
+	struct xvsock_peer *peer = kzalloc(sizeof(*peer), GFP_KERNEL);
+
+	if (!peer)
+		return NULL;
+	kref_init(&peer->ref);
+	peer->domid = domid;
+	peer->cid = xvsock_cid_of(domid);
+	INIT_LIST_HEAD(&peer->node);
+	spin_lock_init(&peer->lock);
+	xa_init_flags(&peer->initiated, XA_FLAGS_ALLOC1);
+	xa_init(&peer->accepted);
+	INIT_LIST_HEAD(&peer->to_request);
+	INIT_LIST_HEAD(&peer->to_answer);
+	return peer;
+}
+
+static void peer_free(struct kref *ref)
+{
+	struct xvsock_peer *peer = container_of(ref, struct xvsock_peer, ref);
+
+	/* The tables hold references of connections, which hold the peer: both are empty. */
+	xa_destroy(&peer->initiated);
+	xa_destroy(&peer->accepted);
+	kfree(peer);
+}
+
+void xvsock_peer_put(struct xvsock_peer *peer)
+{
+	kref_put(&peer->ref, peer_free);
+}
+
+static struct xvsock_peer *peer_find_locked(u32 cid)
+{
+	struct xvsock_peer *peer;
+
+	lockdep_assert_held(&peers_lock);
+	list_for_each_entry(peer, &peers, node)
+		if (peer->cid == cid)
+			return peer;
+	return NULL;
+}
+
+int xvsock_peer_up(struct xvsock_peer *peer)
+{
+	bool taken;
+
+	spin_lock(&peer->lock);
+	peer->up = true;
+	spin_unlock(&peer->lock);
+
+	spin_lock(&peers_lock);
+	taken = peer_find_locked(peer->cid);
+	if (!taken)
+		list_add_tail(&peer->node, &peers);
+	spin_unlock(&peers_lock);
+	return taken ? -EEXIST : 0;
+}
+
+struct xvsock_peer *xvsock_peer_find(u32 cid)
+{
+	struct xvsock_peer *peer;
+
+	spin_lock(&peers_lock);
+	peer = peer_find_locked(cid);
+	if (peer)
+		xvsock_peer_get(peer);
+	spin_unlock(&peers_lock);
+	return peer;
+}
+
+bool xvsock_peer_exists(u32 cid)
+{
+	bool exists;
+
+	spin_lock(&peers_lock);
+	exists = peer_find_locked(cid);
+	spin_unlock(&peers_lock);
+	return exists;
+}
+
+/* Tells every connection of a table, each referenced while it is told. */
+static void peer_lose_connections(struct xarray *table)
+{
+	struct xvsock_conn *conn;
+	unsigned long id = 0;
+
+	for (;;) {
+		xa_lock(table);
+		conn = xa_find(table, &id, ULONG_MAX, XA_PRESENT);
+		if (conn)
+			xvsock_conn_get(conn);
+		xa_unlock(table);
+		if (!conn)
+			return;
+		xvsock_conn_link_lost(conn);
+		xvsock_conn_put(conn);
+		id++;
+	}
+}
+
+static void peer_drop_list(struct xvsock_peer *peer, struct list_head *list)
+{
+	struct xvsock_conn *conn;
+
+	for (;;) {
+		spin_lock(&peer->lock);
+		conn = list_first_entry_or_null(list, struct xvsock_conn, to_send);
+		if (conn)
+			list_del_init(&conn->to_send);
+		spin_unlock(&peer->lock);
+		if (!conn)
+			return;
+		xvsock_conn_put(conn); /* the list's */
+	}
+}
+
+void xvsock_peer_down(struct xvsock_peer *peer)
+{
+	spin_lock(&peers_lock);
+	list_del_init(&peer->node);
+	spin_unlock(&peers_lock);
+
+	/* Once this is seen, no connection enters the tables or the lists any more. */
+	spin_lock(&peer->lock);
+	peer->up = false;
+	spin_unlock(&peer->lock);
+
+	xvsock_control_close(peer);
+	peer_lose_connections(&peer->initiated);
+	peer_lose_connections(&peer->accepted);
+	peer_drop_list(peer, &peer->to_request);
+	peer_drop_list(peer, &peer->to_answer);
+	xvsock_peer_put(peer);
+}
+
+void xvsock_peer_violation(struct xvsock_peer *peer, const char *what)
+{
+	pr_warn_ratelimited("xen_vsock: domain %u sent %s\n", peer->domid, what);
+}

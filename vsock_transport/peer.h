@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A peer: another domain on this host that we have a working link to, for as
+ * long as that link stands. When the link goes and comes back, that is a new
+ * peer object; connections of the old one end with it.
+ *
+ * Locks, outermost first:
+ *   lock_sock(listener)
+ *     lock_sock(child or connecting socket)
+ *       peer->lock, then peers_lock; neither nests in the other
+ * peer->lock is taken in process context only. Interrupt handlers take no
+ * lock of ours: they queue work or wake the socket.
+ */
+#ifndef XVSOCK_PEER_H
+#define XVSOCK_PEER_H
+
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+#include <xen/interface/xen.h>
+
+#include "event.h"
+#include "pages.h"
+#include "protocol.h"
+#include <vchan/ring.h>
+
+struct xvsock_conn;
+
+/* The control vchan. Its two ring ends are protected as said in struct xvsock_peer. */
+struct xvsock_control {
+	struct xvsock_pages shared;
+	bool server; /* we granted the page: we are the frontend */
+	struct xvsock_event event;
+	struct vchan_end tx;
+	struct vchan_end rx;
+	u8 *tx_ring;
+	u8 *rx_ring;
+	u8 *asked_of_us; /* notify bits that the peer sets and we clear */
+	u8 *asked_of_peer; /* notify bits that we set and the peer clears */
+};
+
+struct xvsock_peer {
+	struct kref ref;
+	domid_t domid;
+	u32 cid;
+	struct list_head node; /* in the list of peers, under peers_lock */
+
+	struct xvsock_control control; /* rx end: control_work only */
+	struct work_struct control_work;
+
+	/*
+	 * Requests that the peer made and that are not yet answered. It may
+	 * have XVSOCK_REQUEST_WINDOW of them, so this never overflows unless
+	 * the peer breaks that rule. control_work only.
+	 */
+	struct xvsock_message requests[XVSOCK_REQUEST_WINDOW];
+	unsigned int requests_first;
+	unsigned int requests_count;
+
+	spinlock_t lock; /* protects all that follows */
+	bool up;
+	bool broken; /* the peer broke the control protocol; the link is coming down */
+	struct xarray initiated; /* our connections by id, until the peer lets go of them */
+	struct xarray accepted; /* the peer's connections by its id, while we map them */
+	u32 next_id;
+	unsigned int initiated_count;
+	unsigned int accepted_count;
+	unsigned int unanswered; /* requests on the way, at most XVSOCK_REQUEST_WINDOW */
+	unsigned int granted_pages; /* ring pages granted to this peer */
+	unsigned int mapped_pages; /* ring pages of this peer that we map */
+	struct list_head to_request; /* connections whose REQUEST waits for room */
+	struct list_head to_answer; /* connections whose RESPONSE or RESET waits for room */
+	/* The control vchan's tx end is protected by it, too. */
+
+	void (*on_broken)(struct xvsock_peer *peer); /* asks the link to come down */
+	void *link;
+};
+
+extern struct workqueue_struct *xvsock_wq;
+
+/*
+ * Makes a peer whose control vchan is not there yet. The caller has the only
+ * reference. Sleeps.
+ */
+struct xvsock_peer *xvsock_peer_create(domid_t domid);
+
+/* From now on connect() finds the peer. -EEXIST if another link leads to the same domain. */
+int xvsock_peer_up(struct xvsock_peer *peer);
+
+/*
+ * Ends all connections with ECONNRESET, closes the control vchan and drops
+ * the caller's reference. Sockets may keep the peer itself alive for longer.
+ * Sleeps, but never waits for a user.
+ */
+void xvsock_peer_down(struct xvsock_peer *peer);
+
+/* The peer with this CID, referenced, or NULL. Any context. */
+struct xvsock_peer *xvsock_peer_find(u32 cid);
+
+bool xvsock_peer_exists(u32 cid);
+
+static inline struct xvsock_peer *xvsock_peer_get(struct xvsock_peer *peer)
+{
+	kref_get(&peer->ref);
+	return peer;
+}
+
+void xvsock_peer_put(struct xvsock_peer *peer);
+
+/* Records that the peer broke the protocol. Any context. */
+void xvsock_peer_violation(struct xvsock_peer *peer, const char *what);
+
+/* The CID of a domain: dom0 is VMADDR_CID_HOST, the others follow. */
+static inline u32 xvsock_cid_of(domid_t domid)
+{
+	return domid + 2;
+}
+
+#endif /* XVSOCK_PEER_H */
