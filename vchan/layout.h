@@ -31,9 +31,12 @@
 #define VCHAN_OFFSET_SMALL 1024u
 #define VCHAN_OFFSET_LARGE 2048u
 
-/* Bits of cli_notify and srv_notify: what the other side waits for. */
-#define VCHAN_NOTIFY_WRITE 0x1u /* tell me when you have written */
-#define VCHAN_NOTIFY_READ 0x2u  /* tell me when you have read */
+/*
+ * Bits of cli_notify and srv_notify: what the other side waits for. Spelled as
+ * Xen's header spells them, so that one file may include both.
+ */
+#define VCHAN_NOTIFY_WRITE 0x1 /* tell me when you have written */
+#define VCHAN_NOTIFY_READ 0x2 /* tell me when you have read */
 
 /* Values of cli_live and srv_live that libxenvchan knows. */
 #define VCHAN_CLOSED 0u
@@ -74,7 +77,9 @@ VCHAN_STATIC_ASSERT(offsetof(struct vchan_page, srv_notify) == 23);
 VCHAN_STATIC_ASSERT(offsetof(struct vchan_page, grants) == 24);
 VCHAN_STATIC_ASSERT(sizeof(struct vchan_page) == 24);
 
-/* Pages that a ring of this order takes beside the shared page. */
+VCHAN_STATIC_ASSERT(VCHAN_PAGE_SIZE == 1ull << VCHAN_PAGE_SHIFT);
+
+/* Pages that a ring of this order, at most VCHAN_ORDER_MAX, takes beside the shared page. */
 static inline uint32_t vchan_ring_pages(uint32_t order)
 {
 	return order < VCHAN_PAGE_SHIFT ? 0 : 1u << (order - VCHAN_PAGE_SHIFT);

@@ -20,7 +20,8 @@
  *
  * A bit is set only by its waiter and cleared only by its actor. So a waiter
  * that finds its bit still set may skip (1) and (2): the actor has not taken
- * it, and will see it at its next (c). A peer that breaks the rules in its own
+ * it, and will see it at its next (c). For that, kicks must reach the waiter
+ * from before its request on: it joins its wait queue first. A peer that breaks the rules in its own
  * page only loses its own wake-ups, or gets some in vain.
  */
 #ifndef VCHAN_NOTIFY_H
@@ -33,7 +34,7 @@ static inline void vchan_notify_request(uint8_t *byte, uint8_t bit)
 {
 	if (vchan_load_relaxed(byte) & bit)
 		return;
-	vchan_byte_or(byte, bit);
+	vchan_flag_set(byte, bit);
 	vchan_full_barrier(); /* (2), pairs with (b) in vchan_notify_take() */
 }
 
@@ -43,7 +44,7 @@ static inline bool vchan_notify_take(uint8_t *byte, uint8_t bit)
 	vchan_full_barrier(); /* (b), pairs with (2) in vchan_notify_request() */
 	if (!(vchan_load_relaxed(byte) & bit))
 		return false;
-	return vchan_byte_and(byte, (uint8_t)~bit) & bit;
+	return vchan_flag_clear(byte, bit);
 }
 
 #endif /* VCHAN_NOTIFY_H */

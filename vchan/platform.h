@@ -17,7 +17,7 @@
 #include <linux/stddef.h>
 #include <linux/types.h>
 #include <asm/barrier.h>
-#include <asm/cmpxchg.h>
+#include <asm/sync_bitops.h>
 
 #define VCHAN_STATIC_ASSERT(expr) static_assert(expr)
 
@@ -28,25 +28,25 @@
 #define vchan_full_barrier() virt_mb() /* see the use */
 
 /*
- * The shared flags are bytes and the kernel's portable bit operations work on
- * words; a byte-wide compare-and-exchange is the widest common ground.
+ * One bit of a shared byte, atomically. By single instructions where the
+ * processor has them: a loop of compare-and-exchange would let a peer that
+ * hammers the byte keep us in it. The byte is addressed through the aligned
+ * word around it, which is little-endian and in the same shared page.
  */
-static inline uint8_t vchan_byte_or(uint8_t *byte, uint8_t bits)
+static inline void vchan_flag_set(uint8_t *byte, uint8_t bit)
 {
-	uint8_t old = READ_ONCE(*byte), seen;
+	unsigned long at = (unsigned long)byte;
 
-	while ((seen = cmpxchg(byte, old, (uint8_t)(old | bits))) != old)
-		old = seen;
-	return old;
+	sync_set_bit((at % sizeof(long)) * 8 + __builtin_ctz(bit),
+		     (unsigned long *)(at - at % sizeof(long)));
 }
 
-static inline uint8_t vchan_byte_and(uint8_t *byte, uint8_t bits)
+static inline bool vchan_flag_clear(uint8_t *byte, uint8_t bit)
 {
-	uint8_t old = READ_ONCE(*byte), seen;
+	unsigned long at = (unsigned long)byte;
 
-	while ((seen = cmpxchg(byte, old, (uint8_t)(old & bits))) != old)
-		old = seen;
-	return old;
+	return sync_test_and_clear_bit((at % sizeof(long)) * 8 + __builtin_ctz(bit),
+				       (unsigned long *)(at - at % sizeof(long)));
 }
 
 #else /* userspace */
@@ -66,14 +66,14 @@ static inline uint8_t vchan_byte_and(uint8_t *byte, uint8_t bits)
 #define vchan_store_release(ptr, value) __atomic_store_n(ptr, value, __ATOMIC_RELEASE)
 #define vchan_full_barrier() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 
-static inline uint8_t vchan_byte_or(uint8_t *byte, uint8_t bits)
+static inline void vchan_flag_set(uint8_t *byte, uint8_t bit)
 {
-	return __atomic_fetch_or(byte, bits, __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(byte, bit, __ATOMIC_SEQ_CST);
 }
 
-static inline uint8_t vchan_byte_and(uint8_t *byte, uint8_t bits)
+static inline bool vchan_flag_clear(uint8_t *byte, uint8_t bit)
 {
-	return __atomic_fetch_and(byte, bits, __ATOMIC_SEQ_CST);
+	return __atomic_fetch_and(byte, (uint8_t)~bit, __ATOMIC_SEQ_CST) & bit;
 }
 
 #endif
