@@ -313,6 +313,14 @@ static void control_init(struct xvsock_peer *peer, bool server)
 	INIT_WORK(&peer->control_work, control_work);
 }
 
+/* From now on messages may be sent. */
+static void control_open(struct xvsock_peer *peer)
+{
+	spin_lock(&peer->lock);
+	peer->up = true;
+	spin_unlock(&peer->lock);
+}
+
 int xvsock_control_offer(struct xvsock_peer *peer)
 {
 	struct xvsock_control *control = &peer->control;
@@ -333,9 +341,19 @@ int xvsock_control_offer(struct xvsock_peer *peer)
 
 	err = xvsock_event_alloc(&control->event, peer->domid, control_interrupt,
 				 "xvsock-control", peer);
-	if (err)
+	if (err) {
 		xvsock_pages_revoke(&control->shared);
-	return err;
+		return err;
+	}
+	control_open(peer);
+	return 0;
+}
+
+bool xvsock_control_taken(struct xvsock_peer *peer)
+{
+	const struct vchan_page *page = xvsock_page(&peer->control.shared, 0);
+
+	return vchan_load_acquire(&page->cli_live) != VCHAN_WAITING;
 }
 
 int xvsock_control_attach(struct xvsock_peer *peer, grant_ref_t ref, evtchn_port_t port)
@@ -357,6 +375,7 @@ int xvsock_control_attach(struct xvsock_peer *peer, grant_ref_t ref, evtchn_port
 		xvsock_pages_unmap(&control->shared);
 		return err;
 	}
+	control_open(peer);
 	/* What the frontend sent before the port was bound came without an event. */
 	queue_work(xvsock_wq, &peer->control_work);
 	return 0;

@@ -11,6 +11,9 @@ int xvsock_control_offer(struct xvsock_peer *peer);
 /* The backend's half: takes what the frontend has offered. Sleeps. */
 int xvsock_control_attach(struct xvsock_peer *peer, grant_ref_t ref, evtchn_port_t port);
 
+/* Frontend: whether a backend has attached to the offer. */
+bool xvsock_control_taken(struct xvsock_peer *peer);
+
 /* Stops both directions and gives the page back. Sleeps. */
 void xvsock_control_close(struct xvsock_peer *peer);
 

@@ -175,9 +175,10 @@ static void front_changed(struct xenbus_device *dev, enum xenbus_state backend)
 	mutex_lock(&link->lock);
 	switch (backend) {
 	case XenbusStateInitWait:
-		/* A backend that waits knows nothing of an offer that we made before. */
-		if (dev->state == XenbusStateInitialised)
-			break; /* unless it is only about to see that one */
+		/* Either it is about to see our offer, or it has forgotten one that it took. */
+		if (dev->state == XenbusStateInitialised && link->peer &&
+		    !xvsock_control_taken(link->peer))
+			break;
 		link_down(link);
 		front_connect(link);
 		break;
@@ -196,7 +197,9 @@ static void front_changed(struct xenbus_device *dev, enum xenbus_state backend)
 	case XenbusStateClosed:
 	case XenbusStateUnknown:
 		link_down(link);
-		xenbus_switch_state(dev, XenbusStateClosed);
+		/* In Initialising this is what an earlier backend left; a new one may come. */
+		if (dev->state != XenbusStateInitialising)
+			xenbus_switch_state(dev, XenbusStateClosed);
 		break;
 	default:
 		break;
@@ -284,7 +287,9 @@ static void back_changed(struct xenbus_device *dev, enum xenbus_state frontend)
 	case XenbusStateClosed:
 	case XenbusStateUnknown:
 		link_down(link);
-		xenbus_switch_state(dev, XenbusStateClosed);
+		/* In InitWait this is what an earlier frontend left; a new one may come. */
+		if (dev->state != XenbusStateInitWait)
+			xenbus_switch_state(dev, XenbusStateClosed);
 		break;
 	default:
 		break;

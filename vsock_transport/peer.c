@@ -58,10 +58,6 @@ int xvsock_peer_up(struct xvsock_peer *peer)
 {
 	bool taken;
 
-	spin_lock(&peer->lock);
-	peer->up = true;
-	spin_unlock(&peer->lock);
-
 	spin_lock(&peers_lock);
 	taken = peer_find_locked(peer->cid);
 	if (!taken)

@@ -60,7 +60,7 @@ struct xvsock_peer {
 	unsigned int requests_count;
 
 	spinlock_t lock; /* protects all that follows */
-	bool up;
+	bool up; /* the control vchan may be used */
 	bool broken; /* the peer broke the control protocol; the link is coming down */
 	struct xarray initiated; /* our connections by id, until the peer lets go of them */
 	struct xarray accepted; /* the peer's connections by its id, while we map them */
