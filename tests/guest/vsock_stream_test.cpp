@@ -159,8 +159,8 @@ TEST_P(Echo, ComesBackUnchanged) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, Echo,
-                         testing::Values(1, 2, 1023, 1024, 1025, 2049, 4095, 4096, 4097, 65536, 262143, 262144,
-                                         262145, 1048577, 8 << 20));
+                         testing::Values(1, 2, 1023, 1024, 1025, 2049, 4095, 4096, 4097, 65536, 262143,
+                                         262144, 262145, 1048577, 8 << 20));
 
 class RingSize : public testing::TestWithParam<std::uint64_t> {};
 
@@ -169,9 +169,11 @@ TEST_P(RingSize, CarriesMoreThanItHolds) {
     auto socket = make_socket();
     const auto size = GetParam();
     std::uint64_t smallest = 1;
-    ASSERT_EQ(::setsockopt(socket.get(), AF_VSOCK, SO_VM_SOCKETS_BUFFER_MIN_SIZE, &smallest, sizeof smallest), 0);
+    ASSERT_EQ(::setsockopt(socket.get(), AF_VSOCK, SO_VM_SOCKETS_BUFFER_MIN_SIZE, &smallest, sizeof smallest),
+              0);
     const std::uint64_t largest = 16 << 20;
-    ASSERT_EQ(::setsockopt(socket.get(), AF_VSOCK, SO_VM_SOCKETS_BUFFER_MAX_SIZE, &largest, sizeof largest), 0);
+    ASSERT_EQ(::setsockopt(socket.get(), AF_VSOCK, SO_VM_SOCKETS_BUFFER_MAX_SIZE, &largest, sizeof largest),
+              0);
     ASSERT_EQ(::setsockopt(socket.get(), AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &size, sizeof size), 0);
     ASSERT_EQ(try_connect(socket.get(), server_cid, service::echo), 0);
     expect_echo(socket.get(), std::clamp<std::size_t>(32 * size, 128 << 10, 3 << 20), size);

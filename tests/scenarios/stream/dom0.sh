@@ -1,0 +1,7 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+. /stream-test.sh
+serve
+test_against g1
+everybody_done
+xvsock-peer list

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+# Shared by the scripts of this scenario.
+failed=0
+
+serve() {
+    vsock-services > "$RESULTS/services.log" 2>&1 &
+    services=$!
+    for try in 1 2 3 4 5 6 7 8 9 10; do
+        grep -q "services are up" "$RESULTS/services.log" && break
+        sleep 0.5
+    done
+    tb signal "services-$NAME" up
+}
+
+test_against() {
+    server=$1
+    tb wait "services-$server" 120 > /dev/null || { echo "no services in $server"; exit 1; }
+    eval "cid=\$CID_$server"
+    echo "== $NAME is the client of $server (CID $cid)"
+    vsock-stream-test "$cid" || failed=1
+}
+
+# Services stay up until the last client is done.
+everybody_done() {
+    tb signal "done-$NAME" yes
+    for domain in dom0 $GUESTS; do
+        tb wait "done-$domain" 500 > /dev/null || { echo "$domain is not done"; exit 1; }
+    done
+    kill "$services"
+    # Nothing of ours may be left in the module once all sockets are closed.
+    for try in 1 2 3 4 5 6 7 8 9 10; do
+        [ "$(cat /sys/module/xen_vsock/refcnt)" = 0 ] && break
+        sleep 0.5
+    done
+    refs=$(cat /sys/module/xen_vsock/refcnt)
+    [ "$refs" = 0 ] || { echo "xen_vsock still has $refs references"; failed=1; }
+    [ "$failed" = 0 ] || exit 1
+}

@@ -1,0 +1,21 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The kernel's style checker, from Debian's kernel source package, on the module and the ring.
+cd "$1" || exit 1
+tools=$2/checkpatch
+source=$(ls /usr/src/linux-source-6.*.tar.xz 2>/dev/null | head -n 1)
+[ -n "$source" ] || { echo "no kernel source in /usr/src: apt-get install linux-source-6.1"; exit 1; }
+if [ ! -e "$tools/scripts/checkpatch.pl" ]; then
+    rm -rf "$tools.new" && mkdir -p "$tools.new" &&
+        tar -xJf "$source" -C "$tools.new" --strip-components=1 --wildcards '*/scripts/checkpatch.pl' \
+            '*/scripts/spelling.txt' '*/scripts/const_structs.checkpatch' &&
+        mv "$tools.new" "$tools" || exit 1
+fi
+
+# The ring's headers are userspace's, too: there the kernel's u32 is uint32_t.
+failed=0
+perl "$tools/scripts/checkpatch.pl" --no-summary -f vsock_transport/*.[ch] vsock_transport/probes/*.c ||
+    failed=1
+perl "$tools/scripts/checkpatch.pl" --no-summary --ignore PREFER_KERNEL_TYPES -f vchan/*.h || failed=1
+rm -f .checkpatch-camelcase.git.*
+exit $failed

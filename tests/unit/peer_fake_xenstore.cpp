@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: MIT
+#include "peer_fake_xenstore.hpp"
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <set>
+#include <thread>
+
+struct xs_handle {
+    xvsock::fake_xenstore::tree pending; ///< of the open transaction
+    std::uint64_t started_at = 0;        ///< store().commits when it began
+    bool in_transaction = false;
+};
+
+namespace xvsock::fake_xenstore {
+
+namespace {
+
+constexpr xs_transaction_t the_transaction = 7;
+
+std::string parent_of(const std::string& path) {
+    return path.substr(0, path.rfind('/'));
+}
+
+/// The tree that a call sees, after the delay.
+tree& seen_by(xs_handle* handle, xs_transaction_t transaction) {
+    std::this_thread::sleep_for(store().delay);
+    return transaction == the_transaction && handle->in_transaction ? handle->pending : store().nodes;
+}
+
+bool fails(const char* path) {
+    if (store().fail_error == 0 || store().fail_path != path)
+        return false;
+    errno = store().fail_error;
+    return true;
+}
+
+/// New nodes take their parent's permissions.
+node& make(tree& nodes, const std::string& path) {
+    if (const auto found = nodes.find(path); found != nodes.end())
+        return found->second;
+    xenstore::permissions inherited{{0, xenstore::access::none}};
+    if (!parent_of(path).empty())
+        inherited = make(nodes, parent_of(path)).access;
+    return nodes[path] = {"", inherited};
+}
+
+bool is_below(const std::string& path, const std::string& top) {
+    return path == top || path.starts_with(top + "/");
+}
+
+} // namespace
+
+state& store() {
+    static state only;
+    return only;
+}
+
+void reset() {
+    store() = {};
+    put("/local/domain");
+}
+
+void put(const std::string& path, const std::string& value) {
+    make(store().nodes, path).value = value;
+}
+
+void add_domain(unsigned id, const std::string& name) {
+    const std::string home = "/local/domain/" + std::to_string(id);
+    put(home + "/name", name);
+    put(home + "/device");
+    for (const char* path : {"", "/device"})
+        store().nodes[home + path].access = xenstore::owned_by(0, {xenstore::domid(id)});
+}
+
+} // namespace xvsock::fake_xenstore
+
+using namespace xvsock;
+using namespace xvsock::fake_xenstore;
+
+extern "C" {
+
+xs_handle* xs_open(unsigned long) {
+    if ((errno = store().open_error) != 0)
+        return nullptr;
+    return new xs_handle;
+}
+
+void xs_close(xs_handle* handle) {
+    delete handle;
+}
+
+void* xs_read(xs_handle* handle, xs_transaction_t transaction, const char* path, unsigned* length) {
+    const tree& nodes = seen_by(handle, transaction);
+    const auto found = nodes.find(path);
+    if (found == nodes.end()) {
+        errno = ENOENT;
+        return nullptr;
+    }
+    *length = unsigned(found->second.value.size());
+    return strdup(found->second.value.c_str());
+}
+
+bool xs_write(xs_handle* handle, xs_transaction_t transaction, const char* path, const void* data,
+              unsigned length) {
+    tree& nodes = seen_by(handle, transaction);
+    if (fails(path))
+        return false;
+    make(nodes, path).value.assign(static_cast<const char*>(data), length);
+    return true;
+}
+
+bool xs_mkdir(xs_handle* handle, xs_transaction_t transaction, const char* path) {
+    tree& nodes = seen_by(handle, transaction);
+    if (fails(path))
+        return false;
+    make(nodes, path);
+    return true;
+}
+
+bool xs_rm(xs_handle* handle, xs_transaction_t transaction, const char* path) {
+    tree& nodes = seen_by(handle, transaction);
+    if (fails(path))
+        return false;
+    std::erase_if(nodes, [&](const auto& one) { return is_below(one.first, path); });
+    return true;
+}
+
+char** xs_directory(xs_handle* handle, xs_transaction_t transaction, const char* path, unsigned* count) {
+    const tree& nodes = seen_by(handle, transaction);
+    if (!nodes.contains(path)) {
+        errno = ENOENT;
+        return nullptr;
+    }
+    const std::string top = std::string(path) + "/";
+    std::set<std::string> names;
+    for (const auto& [one, ignored] : nodes)
+        if (one.starts_with(top))
+            names.insert(one.substr(top.size(), one.find('/', top.size()) - top.size()));
+
+    // One block, as libxenstore makes it: the pointers, then the names.
+    std::size_t size = (names.size() + 1) * sizeof(char*);
+    for (const std::string& name : names)
+        size += name.size() + 1;
+    char** block = static_cast<char**>(std::malloc(size));
+    char* text = reinterpret_cast<char*>(block + names.size() + 1);
+    *count = 0;
+    for (const std::string& name : names) {
+        block[(*count)++] = text;
+        text = stpcpy(text, name.c_str()) + 1;
+    }
+    return block;
+}
+
+xs_permissions* xs_get_permissions(xs_handle* handle, xs_transaction_t transaction, const char* path,
+                                   unsigned* count) {
+    const tree& nodes = seen_by(handle, transaction);
+    const auto found = nodes.find(path);
+    if (found == nodes.end()) {
+        errno = ENOENT;
+        return nullptr;
+    }
+    const auto& access = found->second.access;
+    auto* list = static_cast<xs_permissions*>(std::calloc(access.size(), sizeof(xs_permissions)));
+    for (std::size_t i = 0; i < access.size(); ++i) {
+        list[i].id = access[i].domain;
+        list[i].perms = unsigned(access[i].granted);
+    }
+    *count = unsigned(access.size());
+    return list;
+}
+
+bool xs_set_permissions(xs_handle* handle, xs_transaction_t transaction, const char* path,
+                        xs_permissions* list, unsigned count) {
+    tree& nodes = seen_by(handle, transaction);
+    if (fails(path))
+        return false;
+    xenstore::permissions access;
+    for (unsigned i = 0; i < count; ++i)
+        access.push_back({xenstore::domid(list[i].id), xenstore::access(list[i].perms)});
+    nodes.at(path).access = access;
+    return true;
+}
+
+xs_transaction_t xs_transaction_start(xs_handle* handle) {
+    handle->pending = store().nodes;
+    handle->started_at = store().commits;
+    handle->in_transaction = true;
+    return the_transaction;
+}
+
+bool xs_transaction_end(xs_handle* handle, xs_transaction_t, bool abandon) {
+    handle->in_transaction = false;
+    if (abandon)
+        return true;
+    if (store().conflicts > 0 || handle->started_at != store().commits) {
+        --store().conflicts;
+        errno = EAGAIN;
+        return false;
+    }
+    store().nodes = handle->pending;
+    ++store().commits;
+    return true;
+}
+
+} // extern "C"
