@@ -21,8 +21,9 @@
  * A bit is set only by its waiter and cleared only by its actor. So a waiter
  * that finds its bit still set may skip (1) and (2): the actor has not taken
  * it, and will see it at its next (c). For that, kicks must reach the waiter
- * from before its request on: it joins its wait queue first. A peer that breaks the rules in its own
- * page only loses its own wake-ups, or gets some in vain.
+ * from before its request on: it joins its wait queue first. A peer that
+ * breaks the rules in its own page only loses its own wake-ups, or gets some in
+ * vain.
  */
 #ifndef VCHAN_NOTIFY_H
 #define VCHAN_NOTIFY_H
