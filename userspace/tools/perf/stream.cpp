@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: MIT
+#include "perf/stream.hpp"
+
+#include "perf/supervisor.hpp"
+
+#include <cstring>
+#include <fmt/format.h>
+#include <memory>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <linux/vm_sockets.h>
+
+namespace xvsock::perf {
+
+namespace {
+
+using std::chrono::nanoseconds;
+
+/// A socket address of any family.
+struct endpoint {
+    sockaddr_storage storage{};
+    socklen_t length = 0;
+
+    const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
+};
+
+endpoint make_vsock_endpoint(const address& where) {
+    endpoint result;
+    auto& vsock = reinterpret_cast<sockaddr_vm&>(result.storage);
+    vsock.svm_family = AF_VSOCK;
+    vsock.svm_cid = where.cid;
+    vsock.svm_port = where.port;
+    result.length = sizeof vsock;
+    return result;
+}
+
+endpoint make_unix_endpoint(const address& where) {
+    endpoint result;
+    auto& local = reinterpret_cast<sockaddr_un&>(result.storage);
+    local.sun_family = AF_UNIX;
+    std::memcpy(local.sun_path, where.path.data(), where.path.size());
+    result.length = socklen_t(offsetof(sockaddr_un, sun_path) + where.path.size());
+    if (where.path.front() == '@')
+        local.sun_path[0] = '\0';
+    else
+        ++result.length; // the final zero byte
+    return result;
+}
+
+std::vector<endpoint> resolve_tcp(const address& where, address_role role) {
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_NUMERICSERV | (role == address_role::listen ? AI_PASSIVE : 0);
+    addrinfo* found = nullptr;
+    const int error = getaddrinfo(where.host.empty() ? nullptr : where.host.c_str(),
+                                  std::to_string(where.port).c_str(), &hints, &found);
+    if (error != 0)
+        throw connection_error(fmt::format("cannot look up {}: {}", to_string(where), gai_strerror(error)));
+    const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, freeaddrinfo);
+
+    std::vector<endpoint> endpoints;
+    for (const addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) {
+        endpoint& added = endpoints.emplace_back();
+        std::memcpy(&added.storage, entry->ai_addr, entry->ai_addrlen);
+        added.length = entry->ai_addrlen;
+    }
+    // An IPv6 wildcard socket takes IPv4 clients too, so it is the better first choice where there is one.
+    if (where.host.empty())
+        std::stable_partition(endpoints.begin(), endpoints.end(),
+                              [](const endpoint& one) { return one.storage.ss_family == AF_INET6; });
+    return endpoints;
+}
+
+std::vector<endpoint> resolve(const address& where, address_role role) {
+    switch (where.family) {
+    case address_family::vsock:
+        return {make_vsock_endpoint(where)};
+    case address_family::tcp:
+        return resolve_tcp(where, role);
+    case address_family::unix_stream:
+        return {make_unix_endpoint(where)};
+    }
+    return {};
+}
+
+timeval to_timeval(nanoseconds time) {
+    const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(time).count();
+    return {.tv_sec = micros / 1000000, .tv_usec = micros % 1000000};
+}
+
+template <typename Value> bool set_option(int fd, int level, int option, const Value& value) {
+    return setsockopt(fd, level, option, &value, sizeof value) == 0;
+}
+
+/// Returns 0 or an errno.
+int set_buffer(int fd, address_family family, std::uint64_t size) {
+    if (size == 0)
+        return 0;
+    if (family == address_family::vsock)
+        return set_option(fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_MAX_SIZE, size) &&
+                       set_option(fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, size)
+                   ? 0
+                   : errno;
+    const int value = int(std::min<std::uint64_t>(size, INT32_MAX / 2));
+    return set_option(fd, SOL_SOCKET, SO_SNDBUF, value) && set_option(fd, SOL_SOCKET, SO_RCVBUF, value)
+               ? 0
+               : errno;
+}
+
+/// The time limit of connect(). AF_VSOCK's default of 2 s covers the whole handshake and is too short on a
+/// loaded host; the other families take the send timeout.
+bool set_connect_timeout(int fd, address_family family, nanoseconds timeout) {
+    const timeval limit = to_timeval(timeout);
+    return family == address_family::vsock ? set_option(fd, AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, limit)
+                                           : set_option(fd, SOL_SOCKET, SO_SNDTIMEO, limit);
+}
+
+/// One attempt at one endpoint. Returns the socket, or an errno.
+std::pair<unique_fd, int> try_connect(const address& where, const endpoint& target,
+                                      const connect_options& options) {
+    for (;;) {
+        unique_fd fd(socket(target.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        if (fd.get() < 0)
+            return {unique_fd{}, errno};
+        if (const int error = set_buffer(fd.get(), where.family, options.buffer))
+            return {unique_fd{}, error};
+        if (!set_connect_timeout(fd.get(), where.family, options.timeout))
+            return {unique_fd{}, errno};
+        if (connect(fd.get(), target.get(), target.length) == 0) {
+            // The data's time limit is the supervisor's matter: a timer per system call would cost in each.
+            set_option(fd.get(), SOL_SOCKET, SO_SNDTIMEO, timeval{});
+            return {std::move(fd), 0};
+        }
+        if (errno == EINTR)
+            continue; // with a new socket: what an interrupted connect leaves behind differs by family
+        const bool timed_out = errno == EINPROGRESS || errno == EAGAIN;
+        return {unique_fd{}, timed_out ? ETIMEDOUT : errno};
+    }
+}
+
+/// Whether a server that is about to start would make this error go away.
+bool may_pass(int error) {
+    switch (error) {
+    case ECONNREFUSED:
+    case ECONNRESET:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+    case ENODEV:
+    case ENOENT:
+    case ETIMEDOUT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+std::string name_of(int fd, int (*ask)(int, sockaddr*, socklen_t*)) {
+    sockaddr_storage storage{};
+    socklen_t length = sizeof storage;
+    if (ask(fd, reinterpret_cast<sockaddr*>(&storage), &length) != 0)
+        return "(unknown)";
+    return to_string(storage, length);
+}
+
+/// Removes the socket file that a dead server left. A file that is in use, or is no socket, stays.
+void remove_stale_socket(const address& where) {
+    struct stat status {};
+    if (where.path.front() == '@' || lstat(where.path.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode))
+        return;
+    const endpoint target = make_unix_endpoint(where);
+    const unique_fd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (connect(probe.get(), target.get(), target.length) != 0 && errno == ECONNREFUSED)
+        unlink(where.path.c_str());
+}
+
+std::uint32_t port_of(int fd) {
+    sockaddr_storage storage{};
+    socklen_t length = sizeof storage;
+    if (getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length) != 0)
+        return 0;
+    switch (storage.ss_family) {
+    case AF_VSOCK:
+        return reinterpret_cast<const sockaddr_vm&>(storage).svm_port;
+    case AF_INET:
+        return ntohs(reinterpret_cast<const sockaddr_in&>(storage).sin_port);
+    case AF_INET6:
+        return ntohs(reinterpret_cast<const sockaddr_in6&>(storage).sin6_port);
+    default:
+        return 0;
+    }
+}
+
+} // namespace
+
+unique_fd& unique_fd::operator=(unique_fd&& other) noexcept {
+    if (this != &other) {
+        if (fd_ >= 0)
+            close(fd_);
+        fd_ = other.release();
+    }
+    return *this;
+}
+
+unique_fd::~unique_fd() {
+    if (fd_ >= 0)
+        close(fd_);
+}
+
+int unique_fd::release() {
+    return std::exchange(fd_, -1);
+}
+
+stream::stream(unique_fd socket, address_family family) : socket_(std::move(socket)), family_(family) {
+    set_no_delay(true);
+}
+
+void stream::interrupt(end_cause cause) noexcept {
+    auto none = end_cause::none;
+    end_cause_.compare_exchange_strong(none, cause);
+    shutdown(socket_.get(), SHUT_RDWR);
+}
+
+void stream::set_no_delay(bool enabled) {
+    if (family_ == address_family::tcp)
+        set_option(socket_.get(), IPPROTO_TCP, TCP_NODELAY, int(enabled));
+}
+
+std::string stream::peer_name() const {
+    return name_of(socket_.get(), getpeername);
+}
+
+void stream::fail(const char* operation, int error) const {
+    switch (end_cause_.load()) {
+    case end_cause::stopped:
+        throw connection_error("interrupted");
+    case end_cause::stalled:
+        throw connection_error(fmt::format("no data moved within the time limit (sent {} bytes, received {})",
+                                           sent(), received()));
+    case end_cause::failed:
+    case end_cause::none:
+        break;
+    }
+    const char* name = strerrorname_np(error);
+    throw connection_error(fmt::format(
+        "{} failed: {} ({}){}, after {} bytes sent and {} received", operation, std::strerror(error),
+        name ? name : "?", error == ECONNRESET || error == EPIPE ? "; the peer ended the connection" : "",
+        sent(), received()));
+}
+
+void stream::fail_closed() const {
+    throw connection_error(fmt::format("the peer closed the connection, after {} bytes sent and {} received",
+                                       sent(), received()));
+}
+
+stream connect_to(const address& where, const connect_options& options, const supervisor& watcher) {
+    const auto deadline = std::chrono::steady_clock::now() + options.wait;
+    for (;;) {
+        int last_error = 0;
+        for (const endpoint& target : resolve(where, address_role::connect)) {
+            auto [fd, error] = try_connect(where, target, options);
+            if (error == 0)
+                return stream(std::move(fd), where.family);
+            last_error = error;
+            if (watcher.stopping())
+                break;
+        }
+        if (watcher.stopping())
+            throw connection_error("interrupted");
+        if (!may_pass(last_error) || std::chrono::steady_clock::now() >= deadline)
+            throw connection_error(explain_error(where, address_role::connect, last_error));
+        pollfd stop{.fd = watcher.stop_fd(), .events = POLLIN, .revents = 0};
+        poll(&stop, 1, 100);
+    }
+}
+
+listener::listener(const address& where, std::uint64_t buffer) : where_(where) {
+    constexpr int backlog = 128;
+    if (where.family == address_family::unix_stream)
+        remove_stale_socket(where);
+    int error = 0;
+    for (const endpoint& target : resolve(where, address_role::listen)) {
+        unique_fd fd(socket(target.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+        if (fd.get() >= 0 && where.family == address_family::tcp)
+            set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
+        if (fd.get() >= 0 && (error = set_buffer(fd.get(), where.family, buffer)) == 0 &&
+            bind(fd.get(), target.get(), target.length) == 0 && listen(fd.get(), backlog) == 0) {
+            socket_ = std::move(fd);
+            name_ = name_of(socket_.get(), getsockname);
+            port_ = port_of(socket_.get());
+            return;
+        }
+        if (error == 0)
+            error = errno;
+    }
+    throw connection_error(explain_error(where, address_role::listen, error));
+}
+
+listener::~listener() {
+    if (where_.family == address_family::unix_stream && socket_.get() >= 0 && where_.path.front() != '@')
+        unlink(where_.path.c_str());
+}
+
+std::optional<unique_fd> listener::accept(const supervisor& watcher) {
+    for (;;) {
+        pollfd ready[] = {{.fd = socket_.get(), .events = POLLIN, .revents = 0},
+                          {.fd = watcher.stop_fd(), .events = POLLIN, .revents = 0}};
+        if (poll(ready, 2, -1) < 0 && errno != EINTR)
+            throw connection_error(fmt::format("poll failed: {}", std::strerror(errno)));
+        if (watcher.stopping())
+            return std::nullopt;
+        unique_fd fd(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+        if (fd.get() >= 0)
+            return fd;
+        switch (errno) {
+        case EMFILE:
+        case ENFILE:
+        case ENOMEM:
+        case ENOBUFS:
+            poll(&ready[1], 1, 100); // sessions that end free what is missing
+            break;
+        case EBADF:
+        case EFAULT:
+        case EINVAL:
+        case ENOTSOCK:
+        case EOPNOTSUPP:
+            throw connection_error(fmt::format("accept on {} failed: {}", name_, std::strerror(errno)));
+        default:
+            break; // the client has gone again
+        }
+    }
+}
+
+} // namespace xvsock::perf
