@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+#include "peer_link.hpp"
+
+#include <algorithm>
+#include <array>
+#include <fmt/format.h>
+#include <set>
+
+namespace xvsock::peer {
+
+using xenstore::owned_by;
+using xenstore::view;
+
+namespace {
+
+constexpr const char* initialising = "1"; // XenbusStateInitialising
+constexpr std::array state_words{"Unknown", "Initialising", "InitWait",      "Initialised", "Connected",
+                                 "Closing", "Closed",       "Reconfiguring", "Reconfigured"};
+
+std::vector<std::string> children(const view& store, const std::string& path) {
+    return store.list(path).value_or(std::vector<std::string>{});
+}
+
+std::string home_of(domid id) {
+    return fmt::format("/local/domain/{}", id);
+}
+
+/// What is wrong with one node that should be there, or nothing.
+std::optional<std::string> problem_of(const view& store, const wanted_node& node) {
+    const auto value = store.read(node.path);
+    if (!value)
+        return fmt::format("{} is missing", node.path);
+    if (!node.changes && *value != node.value)
+        return fmt::format("{} is '{}', must be '{}'", node.path, *value, node.value);
+    const auto access = store.get_permissions(node.path);
+    if (access && *access != node.access)
+        return fmt::format("{} has the permissions {}, must have {}", node.path, to_string(*access),
+                           to_string(node.access));
+    return std::nullopt;
+}
+
+void put(const view& store, const wanted_node& node) {
+    const auto value = store.read(node.path);
+    if (!value || (!node.changes && *value != node.value))
+        store.write(node.path, node.value);
+    if (store.get_permissions(node.path) != node.access)
+        store.set_permissions(node.path, node.access);
+}
+
+std::string state_at(const view& store, const std::string& path) {
+    const auto value = store.read(path + "/state");
+    return value ? state_word(*value) : "-";
+}
+
+} // namespace
+
+link_ends make_ends(domid a, domid b) {
+    if (a == b)
+        throw domain_error(fmt::format("both ends are domain {}; a link has two different ends", a));
+    return {.backend = std::min(a, b), .frontend = std::max(a, b)};
+}
+
+link_layout make_layout(const link_ends& ends) {
+    const auto [b, f] = ends;
+    const std::string frontend_home = home_of(f), backend_home = home_of(b);
+    const std::string devices = frontend_home + "/device", frontends = devices + "/vsock";
+    const std::string backends = backend_home + "/backend", vsock_backends = backends + "/vsock",
+                      peer_backends = fmt::format("{}/{}", vsock_backends, f);
+
+    link_layout layout;
+    layout.frontend_path = fmt::format("{}/{}", frontends, b);
+    layout.backend_path = fmt::format("{}/{}", peer_backends, b);
+
+    // dom0 owns what leads to a half, so that a domain that removes its half cannot make another in its
+    // place.
+    const auto for_frontend = owned_by(0, {f}), for_backend = owned_by(0, {b});
+    layout.parents = {{devices, "", for_frontend},
+                      {frontends, "", for_frontend},
+                      {backends, "", for_backend},
+                      {vsock_backends, "", for_backend},
+                      {peer_backends, "", for_backend}};
+
+    const auto frontend_half = owned_by(f, {b}), backend_half = owned_by(b, {f});
+    const auto identity = owned_by(0, {f, b});
+    layout.nodes = {
+        {layout.frontend_path, "", frontend_half, true},
+        {layout.frontend_path + "/backend", layout.backend_path, identity},
+        {layout.frontend_path + "/backend-id", fmt::format("{}", b), identity},
+        {layout.backend_path, "", backend_half, true},
+        {layout.backend_path + "/frontend", layout.frontend_path, identity},
+        {layout.backend_path + "/frontend-id", fmt::format("{}", f), identity},
+        {layout.backend_path + "/online", "1", backend_half, true},
+        // Last: a state is what makes a driver look.
+        {layout.frontend_path + "/state", initialising, frontend_half, true},
+        {layout.backend_path + "/state", initialising, backend_half, true},
+    };
+
+    layout.removable = {frontends, peer_backends, vsock_backends};
+    if (b != 0)
+        layout.removable.push_back(backends); // dom0's holds the backends of all its devices
+    return layout;
+}
+
+std::optional<std::vector<std::string>> find_problems(const view& store, const link_layout& layout) {
+    if (!store.exists(layout.frontend_path) && !store.exists(layout.backend_path))
+        return std::nullopt;
+    std::vector<std::string> problems;
+    for (const std::string& half : {layout.frontend_path, layout.backend_path})
+        if (!store.exists(half))
+            problems.push_back(half + " is missing");
+    if (!problems.empty())
+        return problems; // a line for each key of the missing half would say nothing more
+    for (const wanted_node& node : layout.nodes)
+        if (const auto problem = problem_of(store, node))
+            problems.push_back(*problem);
+    return problems;
+}
+
+add_result add_link(const view& store, const link_layout& layout, std::vector<std::string>& problems) {
+    const auto found = find_problems(store, layout);
+    problems = found.value_or(std::vector<std::string>{});
+    if (found && found->empty())
+        return add_result::existed;
+
+    for (const wanted_node& parent : layout.parents) {
+        if (store.exists(parent.path))
+            continue;
+        store.make(parent.path);
+        store.set_permissions(parent.path, parent.access);
+    }
+    for (const wanted_node& node : layout.nodes)
+        put(store, node);
+    return found ? add_result::repaired : add_result::added;
+}
+
+bool remove_link(const view& store, const link_layout& layout) {
+    const bool had_frontend = store.remove(layout.frontend_path);
+    const bool had_backend = store.remove(layout.backend_path);
+    if (!had_frontend && !had_backend)
+        return false;
+    for (const std::string& path : layout.removable)
+        if (store.exists(path) && children(store, path).empty())
+            store.remove(path);
+    return true;
+}
+
+std::vector<link_status> list_links(const view& store) {
+    // From both sides, because a damaged link may be seen from one only.
+    std::set<link_ends> found;
+    for (const std::string& home : children(store, "/local/domain")) {
+        const auto id = parse_domid(home);
+        if (!id)
+            continue;
+        for (const std::string& index : children(store, home_of(*id) + "/device/vsock"))
+            if (const auto backend = parse_domid(index); backend && *backend < *id)
+                found.insert({*backend, *id});
+        const std::string backends = home_of(*id) + "/backend/vsock";
+        for (const std::string& peer : children(store, backends))
+            if (const auto frontend = parse_domid(peer);
+                frontend && *id < *frontend &&
+                store.exists(fmt::format("{}/{}/{}", backends, *frontend, *id)))
+                found.insert({*id, *frontend});
+    }
+
+    std::vector<link_status> links;
+    for (const link_ends& ends : found) {
+        const link_layout layout = make_layout(ends);
+        links.push_back({.ends = ends,
+                         .backend_state = state_at(store, layout.backend_path),
+                         .frontend_state = state_at(store, layout.frontend_path),
+                         .problems = find_problems(store, layout).value_or(std::vector<std::string>{})});
+    }
+    return links;
+}
+
+std::string state_word(const std::string& value) {
+    const auto number = parse_domid(value);
+    return number && *number < state_words.size() ? state_words[*number] : fmt::format("unknown ({})", value);
+}
+
+} // namespace xvsock::peer

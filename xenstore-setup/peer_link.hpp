@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+/// A peer link: the xenbus device that lets two domains talk, as nodes in xenstore.
+///
+/// The older domain (lower domid) has the backend half, the younger the frontend half, so dom0 is always a
+/// backend. The device's index is the backend's domid: a frontend has at most one link to each backend.
+#pragma once
+
+#include "domains.hpp"
+#include "xenstore/xenstore_client.hpp"
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace xvsock::peer {
+
+/// The two ends of a link.
+struct link_ends {
+    domid backend = 0;
+    domid frontend = 0;
+
+    auto operator<=>(const link_ends&) const = default;
+};
+
+/// The ends of the link between two domains. Throws domain_error when they are the same domain.
+link_ends make_ends(domid a, domid b);
+
+/// A node as it should be.
+struct wanted_node {
+    std::string path;
+    std::string value;
+    xenstore::permissions access;
+    /// The drivers write the value too, so any value is right once the node exists.
+    bool changes = false;
+};
+
+/// All nodes of a link, parents before children.
+struct link_layout {
+    std::string frontend_path; ///< /local/domain/F/device/vsock/B
+    std::string backend_path;  ///< /local/domain/B/backend/vsock/F/B
+    /// Nodes that must exist above the link, shared with others: made when missing, never changed.
+    std::vector<wanted_node> parents;
+    /// The link's own nodes.
+    std::vector<wanted_node> nodes;
+    /// Parents that remove_link() removes when nothing is left in them, children before parents.
+    std::vector<std::string> removable;
+};
+
+/// Computes the layout. Each half is owned by its domain and readable by the peer; the keys that say who the
+/// peer is are owned by dom0 and readable by both, so that neither domain can pose as another's peer.
+link_layout make_layout(const link_ends& ends);
+
+/// What is wrong with a link, a line each; empty for a link that is as it should be. Without a value when
+/// there is none of it at all.
+std::optional<std::vector<std::string>> find_problems(const xenstore::view& store, const link_layout& layout);
+
+enum class add_result { added, existed, repaired };
+
+/// Makes the link, or mends what is wrong with it. To be run in a transaction. `problems` takes what was
+/// mended.
+add_result add_link(const xenstore::view& store, const link_layout& layout,
+                    std::vector<std::string>& problems);
+
+/// Removes what there is of the link, and the parents that are then empty. To be run in a transaction.
+/// Returns whether there was anything of the link.
+bool remove_link(const xenstore::view& store, const link_layout& layout);
+
+/// A link as `list` shows it.
+struct link_status {
+    link_ends ends;
+    std::string backend_state;  ///< as a word; "-" when the node is missing
+    std::string frontend_state; ///< likewise
+    std::vector<std::string> problems;
+};
+
+/// All links, whole or damaged, by backend and then frontend. To be run in a transaction.
+std::vector<link_status> list_links(const xenstore::view& store);
+
+/// The word for a xenbus state: Initialising, Connected, ...; "unknown (TEXT)" for what is none.
+std::string state_word(const std::string& value);
+
+} // namespace xvsock::peer

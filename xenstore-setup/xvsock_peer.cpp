@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: MIT
+// `xvsock-peer`: makes, removes and lists peer links, from dom0.
+#include "common/text_table.hpp"
+#include "domains.hpp"
+#include "peer_link.hpp"
+#include "xenstore/xenstore_client.hpp"
+
+#include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/program_options.hpp>
+#include <cerrno>
+#include <cstring>
+#include <fmt/format.h>
+#include <iostream>
+
+#include <unistd.h>
+
+namespace {
+
+using namespace xvsock;
+using namespace xvsock::peer;
+namespace po = boost::program_options;
+namespace json = boost::json;
+
+enum exit_status : int { exit_ok = 0, exit_failed = 1, exit_usage = 2 };
+
+class usage_error : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+struct options {
+    std::vector<std::string> words;
+    bool json = false;
+    unsigned timeout = 10;
+};
+
+/// Ends the process: the thread that waits for xenstored cannot be woken. xenstored drops an open transaction
+/// when its client goes away.
+[[noreturn]] void give_up(const std::string& operation, unsigned seconds) {
+    fmt::print(stderr, "xvsock-peer: xenstored did not answer within {} s (to {}): does it run? {}\n",
+               seconds, operation,
+               operation == xenstore::commit_operation
+                   ? "Whether the change was made is not known: see 'xvsock-peer list'."
+                   : "Nothing was changed.");
+    std::fflush(stderr);
+    _exit(exit_failed);
+}
+
+/// The likely cause of an error of xenstored.
+std::string hint_for(int error) {
+    switch (error) {
+    case EACCES:
+    case EPERM:
+        return "; only dom0's root may do this";
+    case ENOENT:
+    case ECONNREFUSED:
+    case ENXIO:
+        return "; is this dom0 of a Xen host, with xenstored running?";
+    case ENOSPC:
+    case EDQUOT:
+        return "; a quota of xenstored is used up";
+    case EAGAIN:
+        return "; others keep changing the same nodes, try again";
+    case EPIPE:
+    case ECONNRESET:
+    case EBADF:
+    case EIO:
+        return "; xenstored ended the connection, does it still run?";
+    default:
+        return "";
+    }
+}
+
+std::string describe(const link_ends& ends, const std::vector<domain>& known) {
+    return fmt::format("backend {}, frontend {}", peer::describe(ends.backend, known),
+                       peer::describe(ends.frontend, known));
+}
+
+int run_add(xenstore::client& store, const options& given) {
+    std::string message;
+    std::vector<std::string> problems;
+    store.transact([&](const xenstore::view& view) {
+        const auto known = list_domains(view);
+        const auto ends =
+            make_ends(resolve_domain(given.words[1], known), resolve_domain(given.words[2], known));
+        require_domain(ends.backend, known);
+        require_domain(ends.frontend, known);
+        const add_result result = add_link(view, make_layout(ends), problems);
+        message = fmt::format("{}: {}\n",
+                              result == add_result::added     ? "added"
+                              : result == add_result::existed ? "exists already, nothing changed"
+                                                              : "was damaged, repaired",
+                              describe(ends, known));
+    });
+    fmt::print("{}", message);
+    for (const std::string& problem : problems)
+        fmt::print("  {}\n", problem);
+    return exit_ok;
+}
+
+int run_remove(xenstore::client& store, const options& given) {
+    std::string message;
+    store.transact([&](const xenstore::view& view) {
+        // A domid needs no domain: what a dead one left with its peer must be removable.
+        const auto known = list_domains(view);
+        const auto ends =
+            make_ends(resolve_domain(given.words[1], known), resolve_domain(given.words[2], known));
+        const bool removed = remove_link(view, make_layout(ends));
+        message = fmt::format("{}: {}\n", removed ? "removed" : "there is no such link, nothing changed",
+                              describe(ends, known));
+    });
+    fmt::print("{}", message);
+    return exit_ok;
+}
+
+json::object to_json(domid id, const std::string& state, const std::vector<domain>& known) {
+    return {{"domid", id}, {"name", name_of(id, known)}, {"cid", default_cid(id)}, {"state", state}};
+}
+
+void print_json(const std::vector<link_status>& links, const std::vector<domain>& known) {
+    json::array list;
+    for (const link_status& one : links)
+        list.push_back(json::object{{"backend", to_json(one.ends.backend, one.backend_state, known)},
+                                    {"frontend", to_json(one.ends.frontend, one.frontend_state, known)},
+                                    {"problems", json::array(one.problems.begin(), one.problems.end())}});
+    fmt::print("{}\n", json::serialize(list));
+}
+
+void print_table(const std::vector<link_status>& links, const std::vector<domain>& known) {
+    if (links.empty()) {
+        fmt::print("There are no peer links.\n");
+        return;
+    }
+    using align = text_table::align;
+    text_table table({{"backend", align::left},
+                      {"domid"},
+                      {"CID"},
+                      {"state", align::left},
+                      {"frontend", align::left},
+                      {"domid"},
+                      {"CID"},
+                      {"state", align::left},
+                      {"link", align::left}});
+    const auto shown_name = [&](domid id) {
+        const std::string name = name_of(id, known);
+        return name.empty() ? std::string("-") : name;
+    };
+    for (const link_status& one : links)
+        table.add_row({shown_name(one.ends.backend), fmt::format("{}", one.ends.backend),
+                       fmt::format("{}", default_cid(one.ends.backend)), one.backend_state,
+                       shown_name(one.ends.frontend), fmt::format("{}", one.ends.frontend),
+                       fmt::format("{}", default_cid(one.ends.frontend)), one.frontend_state,
+                       one.problems.empty() ? "ok" : "damaged"});
+    fmt::print("{}", table.to_string());
+    for (const link_status& one : links)
+        for (const std::string& problem : one.problems)
+            fmt::print("damaged: {}: {}\n", describe(one.ends, known), problem);
+}
+
+int run_list(xenstore::client& store, const options& given) {
+    std::vector<domain> known;
+    std::vector<link_status> links;
+    store.transact([&](const xenstore::view& view) {
+        known = list_domains(view);
+        links = list_links(view);
+    });
+    given.json ? print_json(links, known) : print_table(links, known);
+    return exit_ok;
+}
+
+struct command {
+    std::string_view name;
+    std::size_t words; ///< with the command's own
+    int (*run)(xenstore::client&, const options&);
+};
+
+constexpr command commands[] = {{"add", 3, run_add}, {"remove", 3, run_remove}, {"list", 1, run_list}};
+
+const command& find_command(const options& given) {
+    if (given.words.empty())
+        throw usage_error("a command is missing: add, remove or list");
+    for (const command& one : commands) {
+        if (one.name != given.words[0])
+            continue;
+        if (given.words.size() != one.words)
+            throw usage_error(one.words == 1 ? fmt::format("{} takes no domains", one.name)
+                                             : fmt::format("{} takes two domains", one.name));
+        if (given.json && one.name != "list")
+            throw usage_error("--json is for list");
+        return one;
+    }
+    throw usage_error(fmt::format("unknown command '{}': must be add, remove or list", given.words[0]));
+}
+
+int run(int argc, char** argv) {
+    options given;
+    po::options_description visible("Options"), all;
+    visible.add_options()("json", po::bool_switch(&given.json), "list as JSON")(
+        "timeout", po::value(&given.timeout)->default_value(10)->value_name("S"),
+        "give up when xenstored does not answer within S seconds")("help", "show this help")(
+        "version", "show the version");
+    all.add(visible).add_options()("word", po::value(&given.words));
+    po::positional_options_description positional;
+    positional.add("word", -1);
+    po::variables_map values;
+    po::store(po::command_line_parser(argc, argv).options(all).positional(positional).run(), values);
+    po::notify(values);
+
+    if (values.count("help")) {
+        std::cout
+            << "Usage: xvsock-peer add DOMAIN DOMAIN\n"
+               "       xvsock-peer remove DOMAIN DOMAIN\n"
+               "       xvsock-peer list [--json]\n"
+               "Makes, removes and lists the peer links over which two domains may talk by AF_VSOCK. Runs in "
+               "dom0.\n\n"
+               "DOMAIN is a domid or a name; name:NAME for a name that is all digits.\n\n"
+            << visible
+            << "\nExit status: 0 done, or nothing to do; 1 failed, nothing changed; 2 wrong command line.\n";
+        return exit_ok;
+    }
+    if (values.count("version")) {
+        fmt::print("xvsock-peer {}\n", XVSOCK_VERSION);
+        return exit_ok;
+    }
+    if (given.timeout < 1 || given.timeout > 3600)
+        throw usage_error("--timeout must be from 1 to 3600 seconds");
+    const command& wanted = find_command(given);
+    xenstore::client store({.timeout = std::chrono::seconds(given.timeout),
+                            .on_timeout = [&](const std::string& what) { give_up(what, given.timeout); }});
+    return wanted.run(store, given);
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    int status = exit_failed;
+    try {
+        status = run(argc, argv);
+    } catch (const usage_error& error) {
+        fmt::print(stderr, "xvsock-peer: {}\nTry 'xvsock-peer --help'.\n", error.what());
+        return exit_usage;
+    } catch (const po::error& error) {
+        fmt::print(stderr, "xvsock-peer: {}\nTry 'xvsock-peer --help'.\n", error.what());
+        return exit_usage;
+    } catch (const std::system_error& error) {
+        fmt::print(stderr, "xvsock-peer: cannot {}{}\n", error.what(), hint_for(error.code().value()));
+        return exit_failed;
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "xvsock-peer: {}\n", error.what());
+        return exit_failed;
+    }
+    std::cout.flush();
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) || !std::cout) {
+        fmt::print(stderr, "xvsock-peer: cannot write the output: {}\n", std::strerror(errno));
+        return exit_failed;
+    }
+    return status;
+}
