@@ -7,7 +7,7 @@ set -e
 dd if=/dev/urandom of=/tmp/out bs=1M count=64 status=none
 sha256sum < /tmp/out > "$RESULTS/sent"
 tb signal socat-ready
-socat -u VSOCK-LISTEN:5001 CREATE:/tmp/in,trunc &
+socat -u VSOCK-LISTEN:5001 CREATE:/tmp/in &
 receiver=$!
 socat -b 65536 -u OPEN:/tmp/out VSOCK-LISTEN:5002 &
 sender=$!

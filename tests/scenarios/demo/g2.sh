@@ -13,7 +13,7 @@ tb wait socat-ready 300 > /dev/null
 say "socat: 64 MiB of random data each way at the same time"
 socat -b 65536 -u OPEN:/tmp/out "VSOCK-CONNECT:$CID_g1:5001,retry=20,interval=0.2" &
 sender=$!
-socat -u "VSOCK-CONNECT:$CID_g1:5002,retry=20,interval=0.2" CREATE:/tmp/in,trunc &
+socat -u "VSOCK-CONNECT:$CID_g1:5002,retry=20,interval=0.2" CREATE:/tmp/in &
 receiver=$!
 wait "$sender" "$receiver"
 received=$(sha256sum < /tmp/in | cut -c1-64)
