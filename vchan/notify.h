@@ -18,7 +18,8 @@
  * Suppose the actor does not kick: (c) did not see (1), so (3) sees (a) and
  * the waiter does not sleep. Either way nobody is forgotten.
  *
- * A bit is set only by its waiter and cleared only by its actor. So a waiter
+ * A bit is set, and perhaps withdrawn, only by its waiter, and otherwise cleared
+ * only by its actor, who then kicks. So a waiter
  * that finds its bit still set may skip (1) and (2): the actor has not taken
  * it, and will see it at its next (c). For that, kicks must reach the waiter
  * from before its request on: it joins its wait queue first. A peer that
@@ -37,6 +38,16 @@ static inline void vchan_notify_request(uint8_t *byte, uint8_t bit)
 		return;
 	vchan_flag_set(byte, bit);
 	vchan_full_barrier(); /* (2), pairs with (b) in vchan_notify_take() */
+}
+
+/*
+ * Takes a request back, when the waiter looks for itself instead. A kick may
+ * be on its way all the same.
+ */
+static inline void vchan_notify_withdraw(uint8_t *byte, uint8_t bit)
+{
+	if (vchan_load_relaxed(byte) & bit)
+		vchan_flag_clear(byte, bit);
 }
 
 /* Steps (b) and (c), after the index was stored: true if a kick is due. */

@@ -28,6 +28,7 @@ static struct xvsock_conn *conn_create(struct xvsock_peer *peer, bool initiator)
 	conn->initiator = initiator;
 	conn->live = VCHAN_OPEN;
 	conn->seen_live = VCHAN_WAITING;
+	conn->sleeps = U8_MAX - 1; /* the first wait is worth a look */
 	INIT_LIST_HEAD(&conn->to_send);
 	INIT_WORK(&conn->event_work, conn_event_work);
 	INIT_WORK(&conn->close_work, conn_close_work);

@@ -53,6 +53,8 @@ struct xvsock_conn {
 	struct xvsock_ring tx;
 	struct xvsock_ring rx;
 	bool attached; /* the rings may be used */
+	u32 spin_ns; /* how long a blocking call looks for itself before it sleeps */
+	u8 sleeps; /* without such a look, to know when to try one again */
 	u8 live; /* what our_live says; never read back */
 
 	/* The interrupt handler's: what it last saw there. */
@@ -132,6 +134,14 @@ ssize_t xvsock_data_dequeue(struct xvsock_conn *conn, struct msghdr *msg, size_t
  */
 size_t xvsock_data_avail(struct xvsock_conn *conn, size_t target);
 size_t xvsock_data_space(struct xvsock_conn *conn, size_t target);
+
+/*
+ * spin.c: before a blocking call sleeps, looks for data or room for a short
+ * while. If there is some, whoever waits on the socket is woken; else the peer
+ * has been asked for a kick. lock_sock held, the caller is on the wait queue.
+ */
+void xvsock_spin_for_data(struct xvsock_conn *conn);
+void xvsock_spin_for_space(struct xvsock_conn *conn);
 
 /* Hands what has come through the event channel to the socket. Hard interrupt. */
 irqreturn_t xvsock_data_interrupt(int irq, void *conn);

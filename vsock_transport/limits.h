@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What one peer may cost us; module parameters, in main.c. */
+/* What one peer, or one call, may cost us; module parameters, in main.c. */
 #ifndef XVSOCK_LIMITS_H
 #define XVSOCK_LIMITS_H
 
@@ -7,5 +7,8 @@
 extern unsigned int xvsock_max_connections;
 /* Ring pages that we grant to one peer, and as many that we map of it. */
 extern unsigned int xvsock_max_ring_pages;
+
+/* The longest that a blocking call spins before it sleeps, in microseconds; 0 never. */
+extern unsigned int xvsock_spin_us;
 
 #endif /* XVSOCK_LIMITS_H */

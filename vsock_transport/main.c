@@ -19,6 +19,10 @@ module_param_named(max_ring_pages, xvsock_max_ring_pages, uint, 0644);
 MODULE_PARM_DESC(max_ring_pages,
 		 "4 KiB ring pages granted to one peer, and as many mapped of it (default 8192)");
 
+unsigned int xvsock_spin_us = 50;
+module_param_named(spin_us, xvsock_spin_us, uint, 0644);
+MODULE_PARM_DESC(spin_us, "Longest spin before a call sleeps, in us, at most 1000 (default 50)");
+
 /* Unbound: work of one connection may wait for its socket's lock and must not stop others. */
 struct workqueue_struct *xvsock_wq;
 

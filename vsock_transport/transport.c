@@ -125,6 +125,14 @@ static int transport_notify_recv(struct vsock_sock *vsk, size_t target,
 	return 0;
 }
 
+static int transport_notify_recv_pre_block(struct vsock_sock *vsk, size_t target,
+					   struct vsock_transport_recv_notify_data *data)
+{
+	if (vsk->trans)
+		xvsock_spin_for_data(xvsock_conn_of(vsk));
+	return 0;
+}
+
 static int transport_notify_recv_post(struct vsock_sock *vsk, size_t target, ssize_t copied,
 				      bool consumed, struct vsock_transport_recv_notify_data *data)
 {
@@ -134,6 +142,14 @@ static int transport_notify_recv_post(struct vsock_sock *vsk, size_t target, ssi
 static int transport_notify_send(struct vsock_sock *vsk,
 				 struct vsock_transport_send_notify_data *data)
 {
+	return 0;
+}
+
+static int transport_notify_send_pre_block(struct vsock_sock *vsk,
+					   struct vsock_transport_send_notify_data *data)
+{
+	if (vsk->trans)
+		xvsock_spin_for_space(xvsock_conn_of(vsk));
 	return 0;
 }
 
@@ -178,11 +194,11 @@ static struct vsock_transport xvsock_transport = {
 	.notify_poll_in = transport_notify_poll_in,
 	.notify_poll_out = transport_notify_poll_out,
 	.notify_recv_init = transport_notify_recv,
-	.notify_recv_pre_block = transport_notify_recv,
+	.notify_recv_pre_block = transport_notify_recv_pre_block,
 	.notify_recv_pre_dequeue = transport_notify_recv,
 	.notify_recv_post_dequeue = transport_notify_recv_post,
 	.notify_send_init = transport_notify_send,
-	.notify_send_pre_block = transport_notify_send,
+	.notify_send_pre_block = transport_notify_send_pre_block,
 	.notify_send_pre_enqueue = transport_notify_send,
 	.notify_send_post_enqueue = transport_notify_send_post,
 
