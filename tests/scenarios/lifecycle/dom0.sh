@@ -1,0 +1,29 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+. /lifecycle.sh
+
+# The server's module goes and comes back; then the client's; then dom0's own, which is nobody's.
+tb wait reloaded-server 200 > /dev/null || fail "g1 did not reload its module"
+tb wait reloaded-client 200 > /dev/null || fail "g2 did not reload its module"
+for cycle in 1 2 3 4 5; do
+    rmmod xen_vsock || fail "dom0 cannot unload the module in cycle $cycle"
+    insmod /testbed/xen_vsock.ko || fail "dom0 cannot load the module in cycle $cycle"
+done
+eventually works_with "$CID_g1" || fail "dom0 does not reach g1 after it reloaded its module"
+
+# The link goes away under an open connection, and comes back.
+tb signal connect-now
+tb wait connected 60 > /dev/null || fail "g2 is not connected"
+xvsock-peer remove g1 g2 || fail "removing the link"
+tb wait reset-seen 60 > /dev/null || fail "g2 did not see the end of its connection"
+xvsock-peer add g1 g2 || fail "adding the link again"
+tb signal linked-again
+tb wait talks-again 100 > /dev/null || fail "g2 does not reach g1 over the new link"
+
+# The peer is destroyed.
+tb signal connect-again
+tb wait connected-again 60 > /dev/null || fail "g2 is not connected again"
+xl destroy g1
+tb wait death-seen 60 > /dev/null || fail "g2 did not see the death of its peer"
+xvsock-peer remove "$DOMID_g1" g2 || fail "removing the dead domain's link"
+xvsock-peer list

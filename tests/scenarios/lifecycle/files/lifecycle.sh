@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: MIT
+# Shared by the scripts of this scenario.
+fail() { echo "FAILED: $*"; exit 1; }
+
+# Runs a command until it succeeds, for at most 20 s.
+eventually() {
+    for try in $(seq 100); do
+        "$@" > /dev/null 2>&1 && return 0
+        sleep 0.2
+    done
+    return 1
+}
+
+works_with() { vsock-stream-test "$1" --gtest_filter='Stream.HalfClose*'; }
