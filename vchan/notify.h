@@ -19,12 +19,11 @@
  * the waiter does not sleep. Either way nobody is forgotten.
  *
  * A bit is set, and perhaps withdrawn, only by its waiter, and otherwise cleared
- * only by its actor, who then kicks. So a waiter
- * that finds its bit still set may skip (1) and (2): the actor has not taken
- * it, and will see it at its next (c). For that, kicks must reach the waiter
- * from before its request on: it joins its wait queue first. A peer that
- * breaks the rules in its own page only loses its own wake-ups, or gets some in
- * vain.
+ * only by its actor, who then kicks. So a waiter that finds its bit still set may
+ * skip (1): the actor has not taken it, and will see it at its next (c). It may
+ * not skip (2), which also orders what the waiter did to be found by the kick
+ * (joining a wait queue) before (3). A peer that breaks the rules in its own
+ * page only loses its own wake-ups, or gets some in vain.
  */
 #ifndef VCHAN_NOTIFY_H
 #define VCHAN_NOTIFY_H
@@ -34,9 +33,8 @@
 /* Steps (1) and (2). The caller must look at the index again afterwards. */
 static inline void vchan_notify_request(uint8_t *byte, uint8_t bit)
 {
-	if (vchan_load_relaxed(byte) & bit)
-		return;
-	vchan_flag_set(byte, bit);
+	if (!(vchan_load_relaxed(byte) & bit))
+		vchan_flag_set(byte, bit);
 	vchan_full_barrier(); /* (2), pairs with (b) in vchan_notify_take() */
 }
 

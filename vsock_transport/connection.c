@@ -48,6 +48,12 @@ void xvsock_conn_put(struct xvsock_conn *conn)
 	kref_put(&conn->ref, conn_free);
 }
 
+void xvsock_conn_queue_event(struct xvsock_conn *conn)
+{
+	if (!queue_work(xvsock_wq, &xvsock_conn_get(conn)->event_work))
+		xvsock_conn_put(conn);
+}
+
 /* Points a ring's end at its indices and its memory. */
 static void ring_init(struct xvsock_conn *conn, struct xvsock_ring *ring,
 		      struct vchan_indices *indices, unsigned int order)
@@ -95,19 +101,25 @@ static void conn_set_live(struct xvsock_conn *conn, u8 live)
 	xvsock_event_kick(&conn->event);
 }
 
-/* Gives the pages back: revokes the initiator's, unmaps the acceptor's. */
-static void conn_release_pages(struct xvsock_conn *conn)
+/*
+ * Gives the pages back: revokes the initiator's, unmaps the acceptor's. Returns
+ * how many of the initiator's the peer still maps.
+ */
+static unsigned int conn_release_pages(struct xvsock_conn *conn)
 {
+	unsigned int held = 0;
+
 	conn->page = NULL;
 	if (conn->initiator) {
-		xvsock_pages_revoke(&conn->tx.pages);
-		xvsock_pages_revoke(&conn->rx.pages);
-		xvsock_pages_revoke(&conn->shared);
+		held += xvsock_pages_revoke(&conn->tx.pages);
+		held += xvsock_pages_revoke(&conn->rx.pages);
+		held += xvsock_pages_revoke(&conn->shared);
 	} else {
 		xvsock_pages_unmap(&conn->tx.pages);
 		xvsock_pages_unmap(&conn->rx.pages);
 		xvsock_pages_unmap(&conn->shared);
 	}
+	return held;
 }
 
 static unsigned int conn_ring_pages(const struct xvsock_conn *conn)
@@ -120,7 +132,8 @@ static unsigned int conn_ring_pages(const struct xvsock_conn *conn)
 /*
  * The order of both rings: what SO_VM_SOCKETS_BUFFER_SIZE asks for, but less
  * as the peer's budget runs out, so that the many still get something: beyond
- * the budget a connection lives in its shared page alone.
+ * the budget a connection lives in its shared page alone. Takes the pages out
+ * of the budget.
  */
 static unsigned int conn_choose_order(struct xvsock_peer *peer, u64 buffer_size)
 {
@@ -130,10 +143,10 @@ static unsigned int conn_choose_order(struct xvsock_peer *peer, u64 buffer_size)
 
 	spin_lock(&peer->lock);
 	left = xvsock_max_ring_pages - min(xvsock_max_ring_pages, peer->granted_pages);
-	spin_unlock(&peer->lock);
-
 	while (order >= VCHAN_PAGE_SHIFT && 2 * vchan_ring_pages(order) > left / BUDGET_SHARE)
 		order--;
+	peer->granted_pages += 2 * vchan_ring_pages(order);
+	spin_unlock(&peer->lock);
 	return order;
 }
 
@@ -155,18 +168,25 @@ static int conn_grant_rings(struct xvsock_conn *conn, unsigned int order)
 
 static int conn_grant(struct xvsock_conn *conn, u64 buffer_size)
 {
-	unsigned int order = conn_choose_order(conn->peer, buffer_size);
-	unsigned int left, right, i;
+	struct xvsock_peer *peer = conn->peer;
+	unsigned int left, right, order, i;
 	struct vchan_page *page;
+	unsigned int reserved;
 	int err;
 
-	err = xvsock_pages_grant(&conn->shared, 1, conn->peer->domid, false);
+	err = xvsock_pages_grant(&conn->shared, 1, peer->domid, false);
 	if (err)
 		return err;
 
+	order = conn_choose_order(peer, buffer_size);
+	reserved = 2 * vchan_ring_pages(order);
 	/* Short of memory or of grants, smaller rings are better than none. */
 	while (order >= VCHAN_PAGE_SHIFT && conn_grant_rings(conn, order))
 		order--;
+	spin_lock(&peer->lock);
+	peer->granted_pages -= reserved - conn_ring_pages(conn);
+	spin_unlock(&peer->lock);
+
 	left = order < VCHAN_PAGE_SHIFT ? VCHAN_ORDER_SMALL : order;
 	right = order < VCHAN_PAGE_SHIFT ? VCHAN_ORDER_LARGE : order;
 
@@ -217,14 +237,17 @@ static void conn_end_initiated(struct xvsock_conn *conn)
 {
 	struct xvsock_peer *peer = conn->peer;
 	unsigned int pages = conn_ring_pages(conn);
+	unsigned int held;
 
 	xvsock_event_close(&conn->event);
-	conn_release_pages(conn);
+	held = conn_release_pages(conn);
 
 	xa_erase(&peer->initiated, conn->id);
 	spin_lock(&peer->lock);
-	peer->initiated_count--;
-	peer->granted_pages -= pages;
+	/* What a peer does not give back stays on its account as long as the link lasts. */
+	if (!held)
+		peer->initiated_count--;
+	peer->granted_pages -= pages - min(pages, held);
 	spin_unlock(&peer->lock);
 	xvsock_conn_put(conn); /* the table's */
 }
@@ -254,7 +277,6 @@ int xvsock_conn_connect(struct vsock_sock *vsk, struct xvsock_peer *peer)
 	conn->attached = true;
 
 	spin_lock(&peer->lock);
-	peer->granted_pages += conn_ring_pages(conn);
 	if (peer->up) {
 		list_add_tail(&xvsock_conn_get(conn)->to_send, &peer->to_request);
 		sock_hold(sk); /* put in conn_close_work() */
@@ -264,17 +286,13 @@ int xvsock_conn_connect(struct vsock_sock *vsk, struct xvsock_peer *peer)
 	}
 	spin_unlock(&peer->lock);
 	if (err)
-		goto leave_counted;
+		goto leave;
 
 	xvsock_conn_put(conn); /* ours */
 	xvsock_control_flush(peer);
 	return 0;
 
 leave:
-	spin_lock(&peer->lock);
-	peer->granted_pages += conn_ring_pages(conn); /* as conn_end_initiated() expects */
-	spin_unlock(&peer->lock);
-leave_counted:
 	/* The link may be going down this moment: it is not to end this one, too. */
 	spin_lock(&peer->lock);
 	conn->closed = true;
@@ -341,8 +359,6 @@ void xvsock_conn_answered(struct xvsock_conn *conn, const struct xvsock_message 
 	bool reset = msg->op == XVSOCK_OP_RESET;
 	struct xvsock_peer *peer = conn->peer;
 	bool valid, first, end = false;
-	struct vsock_sock *vsk;
-	struct sock *sk;
 
 	spin_lock(&peer->lock);
 	first = !conn->answered;
@@ -351,8 +367,11 @@ void xvsock_conn_answered(struct xvsock_conn *conn, const struct xvsock_message 
 		conn->answered = true;
 		peer->unanswered -= first;
 		if (reset) {
+			conn->refusal = msg->reason;
 			conn->let_go = true;
 			end = conn->closed;
+		} else {
+			conn->accepted = true;
 		}
 	}
 	spin_unlock(&peer->lock);
@@ -361,26 +380,10 @@ void xvsock_conn_answered(struct xvsock_conn *conn, const struct xvsock_message 
 		xvsock_peer_violation(peer, "an answer that was not due");
 		return;
 	}
-	if (end) {
+	if (end)
 		conn_end_initiated(conn);
-		return;
-	}
-
-	sk = conn_hold_sk(conn);
-	if (!sk)
-		return;
-	vsk = vsock_sk(sk);
-	lock_sock(sk);
-	if (vsk->trans == conn) {
-		if (sk->sk_state == TCP_SYN_SENT && first && reset)
-			conn_connect_failed(conn, sk, conn_refusal_error(msg->reason));
-		else if (sk->sk_state == TCP_SYN_SENT && first)
-			conn_connected(conn, sk);
-		else
-			xvsock_conn_sync(conn);
-	}
-	release_sock(sk);
-	sock_put(sk);
+	else
+		xvsock_conn_queue_event(conn);
 }
 
 /* -- the acceptor -------------------------------------------------------- */
@@ -480,9 +483,11 @@ static enum xvsock_reason conn_make_child(struct xvsock_conn *conn, struct sock 
 	struct xvsock_peer *peer = conn->peer;
 	struct vsock_sock *vchild;
 	struct sock *child;
+	bool up;
 
-	if (listener->sk_state != TCP_LISTEN || listener->sk_type != SOCK_STREAM ||
-	    sk_acceptq_is_full(listener))
+	/* A listener that was closed meanwhile still says TCP_LISTEN; its queue is flushed. */
+	if (listener->sk_state != TCP_LISTEN || listener->sk_shutdown == SHUTDOWN_MASK ||
+	    listener->sk_type != SOCK_STREAM || sk_acceptq_is_full(listener))
 		return XVSOCK_REASON_REFUSED;
 
 	child = vsock_create_connected(listener);
@@ -500,20 +505,33 @@ static enum xvsock_reason conn_make_child(struct xvsock_conn *conn, struct sock 
 		return XVSOCK_REASON_REFUSED;
 	}
 
-	sock_hold(child); /* put in conn_close_work() */
-	vchild->trans = xvsock_conn_get(conn); /* put in conn_close_work() */
-	smp_store_release(&conn->sk, child); /* pairs with the interrupt handler */
-	child->sk_state = TCP_ESTABLISHED;
-
 	spin_lock(&peer->lock);
-	conn->owes_response = true;
-	list_add_tail(&xvsock_conn_get(conn)->to_send, &peer->to_answer);
+	up = peer->up;
+	if (up) {
+		sock_hold(child); /* put in conn_close_work() */
+		vchild->trans = xvsock_conn_get(conn); /* put in conn_close_work() */
+		WRITE_ONCE(conn->sk, child);
+		conn->owes_response = true;
+		list_add_tail(&xvsock_conn_get(conn)->to_send, &peer->to_answer);
+	}
 	spin_unlock(&peer->lock);
+	if (!up) {
+		/* xvsock_peer_down() may have looked at this connection already. */
+		release_sock(child);
+		sock_put(child);
+		return XVSOCK_REASON_REFUSED;
+	}
+	child->sk_state = TCP_ESTABLISHED;
 
 	vsock_insert_connected(vchild);
 	vsock_enqueue_accept(listener, child);
 	xvsock_acceptq_added(listener);
-	/* What the peer did while there was no socket to tell. */
+	/*
+	 * What the peer did while there was no socket to tell. The barrier
+	 * pairs with the event of the peer's kick: either the interrupt
+	 * handler sees conn->sk, or this sees the live byte.
+	 */
+	smp_mb();
 	xvsock_conn_sync(conn);
 	release_sock(child);
 
@@ -567,11 +585,13 @@ enum xvsock_reason xvsock_conn_accept(struct xvsock_peer *peer,
 
 	err = conn_map(conn, request);
 	if (err) {
-		reason = err == -ENOMEM ? XVSOCK_REASON_NOMEM : XVSOCK_REASON_INVALID;
+		/* -ENOSPC: we are out of event channels */
+		reason = err == -ENOMEM || err == -ENOSPC ? XVSOCK_REASON_NOMEM :
+							    XVSOCK_REASON_INVALID;
 		goto end;
 	}
 	reason = XVSOCK_REASON_REFUSED;
-	if (vchan_load_acquire(conn->peer_live) != VCHAN_OPEN)
+	if (!(vchan_load_acquire(conn->peer_live) & VCHAN_OPEN))
 		goto end; /* the initiator has given up meanwhile */
 	vchan_store_release(conn->our_live, VCHAN_OPEN);
 	conn->attached = true;
@@ -598,6 +618,7 @@ static void conn_fail_socket(struct xvsock_conn *conn, int err)
 	struct sock *sk = conn->sk;
 
 	conn->attached = false;
+	conn->broken = true;
 	vsock_sk(sk)->peer_shutdown = SHUTDOWN_MASK;
 	sock_set_flag(sk, SOCK_DONE);
 	sk->sk_err = -err;
@@ -647,6 +668,24 @@ void xvsock_conn_sync(struct xvsock_conn *conn)
 	sk->sk_state_change(sk);
 }
 
+/* What has come for a socket that is connecting; nothing counts before the answer. */
+static void conn_sync_connecting(struct xvsock_conn *conn, struct sock *sk)
+{
+	bool accepted, refused;
+
+	spin_lock(&conn->peer->lock);
+	accepted = conn->accepted;
+	refused = conn->answered && !accepted;
+	spin_unlock(&conn->peer->lock);
+
+	if (accepted)
+		conn_connected(conn, sk);
+	else if (refused)
+		conn_connect_failed(conn, sk, conn_refusal_error(conn->refusal));
+	else if (READ_ONCE(conn->link_lost))
+		conn_connect_failed(conn, sk, -ECONNRESET);
+}
+
 static void conn_event_work(struct work_struct *work)
 {
 	struct xvsock_conn *conn = container_of(work, struct xvsock_conn, event_work);
@@ -654,12 +693,12 @@ static void conn_event_work(struct work_struct *work)
 
 	if (sk) {
 		lock_sock(sk);
-		if (vsock_sk(sk)->trans == conn) {
-			if (conn->link_lost && sk->sk_state == TCP_SYN_SENT)
-				conn_connect_failed(conn, sk, -ECONNRESET);
-			else
-				xvsock_conn_sync(conn);
-		}
+		if (vsock_sk(sk)->trans != conn)
+			; /* the socket has gone on without us */
+		else if (sk->sk_state == TCP_SYN_SENT)
+			conn_sync_connecting(conn, sk);
+		else
+			xvsock_conn_sync(conn);
 		release_sock(sk);
 		sock_put(sk);
 	}
@@ -687,8 +726,7 @@ void xvsock_conn_close(struct vsock_sock *vsk)
 		return;
 	vsk->trans = NULL;
 	conn->attached = false;
-	if (conn->live != XVSOCK_LIVE_RESET)
-		conn_set_live(conn, VCHAN_CLOSED);
+	conn_set_live(conn, conn->broken ? XVSOCK_LIVE_RESET : VCHAN_CLOSED);
 	/* Freeing interrupts and unmapping sleep for long; the user need not. */
 	queue_work(xvsock_wq, &conn->close_work); /* takes over the socket's reference */
 }
@@ -763,6 +801,6 @@ void xvsock_conn_link_lost(struct xvsock_conn *conn)
 	}
 	if (end)
 		conn_end_initiated(conn);
-	else if (!queue_work(xvsock_wq, &xvsock_conn_get(conn)->event_work))
-		xvsock_conn_put(conn);
+	else
+		xvsock_conn_queue_event(conn);
 }

@@ -47,12 +47,14 @@ struct xvsock_conn {
 	u8 *asked_of_us; /* notify bits that the peer sets and we clear */
 	u8 *asked_of_peer; /* notify bits that we set and the peer clears */
 	struct xvsock_event event;
-	struct sock *sk; /* referenced until the event channel is silent */
+	/* Referenced from when the socket is the connection's until close_work. */
+	struct sock *sk;
 
 	/* Protected by lock_sock(sk): */
 	struct xvsock_ring tx;
 	struct xvsock_ring rx;
 	bool attached; /* the rings may be used */
+	bool broken; /* it ended with an error: closing must not look like an orderly end */
 	u32 spin_ns; /* how long a blocking call looks for itself before it sleeps */
 	u8 sleeps; /* without such a look, to know when to try one again */
 	u8 live; /* what our_live says; never read back */
@@ -65,6 +67,8 @@ struct xvsock_conn {
 	/* Protected by peer->lock: */
 	bool requested; /* our REQUEST is in the control ring */
 	bool answered; /* and this was answered */
+	bool accepted; /* by RESPONSE */
+	u32 refusal; /* or by RESET, with this reason */
 	bool let_go; /* the acceptor has unmapped: RESET came, or nothing was ever sent */
 	bool closed; /* the socket is gone and the event channel silent */
 	bool owes_response;
@@ -88,12 +92,15 @@ int xvsock_conn_connect(struct vsock_sock *vsk, struct xvsock_peer *peer);
 /*
  * Serves a REQUEST: maps the rings and queues a new socket on its listener.
  * Returns 0, with RESPONSE owed, or the reason to put into a RESET. Sleeps;
- * takes the listener's lock.
+ * takes the listener's lock, and so may wait for a user.
  */
 enum xvsock_reason xvsock_conn_accept(struct xvsock_peer *peer,
 				      const struct xvsock_message *request);
 
-/* The peer answered our request, or let go of the connection. Takes lock_sock. */
+/*
+ * The peer answered our request, or let go of the connection. The socket is
+ * told by event_work, so this does not wait for its lock.
+ */
 void xvsock_conn_answered(struct xvsock_conn *conn, const struct xvsock_message *msg);
 
 /* Tells the peer which halves are shut down. Takes SHUTDOWN_MASK's bits. */
@@ -104,6 +111,9 @@ void xvsock_conn_close(struct vsock_sock *vsk);
 
 /* The peer broke a rule of this connection: the socket gets the (negative) errno. */
 void xvsock_conn_break(struct xvsock_conn *conn, int err);
+
+/* Has event_work look at what has come. Any context. */
+void xvsock_conn_queue_event(struct xvsock_conn *conn);
 
 /* Takes over what the peer's live byte says. */
 void xvsock_conn_sync(struct xvsock_conn *conn);

@@ -5,9 +5,11 @@
  * Received by control_work, which the event channel queues. Sent by whoever
  * holds peer->lock. Neither side can block the other for good: an incoming
  * message is always taken out of its ring, because RESPONSE and RESET need no
- * answer and requests go to a queue as long as the window that bounds them;
- * answers that find no room wait on a list that their connections are part of.
- * So nothing is allocated, and nothing grows, on a peer's word.
+ * answer and requests go to as many places as the window allows; answers that
+ * find no room wait in those places or on a list that their connections are
+ * part of. So nothing is allocated, and nothing grows, on a peer's word.
+ *
+ * control_work never waits for a socket: what has to is a work of its own.
  */
 #include <linux/slab.h>
 #include <net/sock.h>
@@ -39,7 +41,7 @@ static void control_broken(struct xvsock_peer *peer, const char *what)
 
 /*
  * Whether a message fits. If not, the peer is asked to kick when one does. A
- * corrupt index is left to the receiving side to find and act on.
+ * corrupt index is left to control_work to find and act on.
  */
 static bool control_has_room(struct xvsock_control *control)
 {
@@ -93,10 +95,31 @@ static void control_write_answer(struct xvsock_peer *peer, u8 op, u32 id, u32 re
 	control_write(&peer->control, &msg);
 }
 
-/* Sends one message of the first connection that has something to say; false if none can. */
+/* Refuses a request that has become no connection, if one waits for that. */
+static bool control_send_refusal(struct xvsock_peer *peer)
+{
+	struct xvsock_served *served;
+
+	for (served = peer->served; served < peer->served + XVSOCK_REQUEST_WINDOW; served++) {
+		if (!served->refused)
+			continue;
+		if (!control_has_room(&peer->control))
+			return false;
+		control_write_answer(peer, XVSOCK_OP_RESET, served->msg.id, served->msg.reason);
+		served->refused = false;
+		served->busy = false;
+		return true;
+	}
+	return false;
+}
+
+/* Sends one message of the first that has something to say; false if none can. */
 static bool control_send_one(struct xvsock_peer *peer)
 {
 	struct xvsock_conn *conn;
+
+	if (control_send_refusal(peer))
+		return true;
 
 	conn = list_first_entry_or_null(&peer->to_answer, struct xvsock_conn, to_send);
 	if (conn) {
@@ -124,7 +147,7 @@ static bool control_send_one(struct xvsock_peer *peer)
 	return true;
 }
 
-void xvsock_control_flush(struct xvsock_peer *peer)
+bool xvsock_control_flush(struct xvsock_peer *peer)
 {
 	bool sent = false;
 
@@ -133,21 +156,6 @@ void xvsock_control_flush(struct xvsock_peer *peer)
 		while (control_send_one(peer))
 			sent = true;
 		if (sent && vchan_notify_take(peer->control.asked_of_us, VCHAN_NOTIFY_WRITE))
-			xvsock_event_kick(&peer->control.event);
-	}
-	spin_unlock(&peer->lock);
-}
-
-/* Refuses a request that has become no connection. False if there is no room yet. */
-static bool control_refuse(struct xvsock_peer *peer, u32 id, u32 reason)
-{
-	bool sent;
-
-	spin_lock(&peer->lock);
-	sent = control_has_room(&peer->control);
-	if (sent) {
-		control_write_answer(peer, XVSOCK_OP_RESET, id, reason);
-		if (vchan_notify_take(peer->control.asked_of_us, VCHAN_NOTIFY_WRITE))
 			xvsock_event_kick(&peer->control.event);
 	}
 	spin_unlock(&peer->lock);
@@ -192,10 +200,44 @@ static struct xvsock_conn *control_find_initiated(struct xvsock_peer *peer, u32 
 	return conn;
 }
 
+static void control_serve_work(struct work_struct *work)
+{
+	struct xvsock_served *served = container_of(work, struct xvsock_served, work);
+	struct xvsock_peer *peer = served->peer;
+	enum xvsock_reason reason = xvsock_conn_accept(peer, &served->msg);
+
+	spin_lock(&peer->lock);
+	served->msg.reason = reason;
+	served->refused = reason;
+	served->busy = reason;
+	spin_unlock(&peer->lock);
+	xvsock_control_flush(peer);
+	xvsock_peer_put(peer); /* control_serve()'s */
+}
+
+/* False if the peer has more requests on the way than it may. */
+static bool control_serve(struct xvsock_peer *peer, const struct xvsock_message *msg)
+{
+	struct xvsock_served *served, *end = peer->served + XVSOCK_REQUEST_WINDOW;
+
+	spin_lock(&peer->lock);
+	for (served = peer->served; served < end && served->busy; served++)
+		;
+	if (served < end)
+		served->busy = true;
+	spin_unlock(&peer->lock);
+	if (served == end)
+		return false;
+
+	served->msg = *msg;
+	xvsock_peer_get(peer); /* put in control_serve_work() */
+	queue_work(xvsock_wq, &served->work);
+	return true;
+}
+
 static void control_dispatch(struct xvsock_peer *peer, const struct xvsock_message *msg)
 {
 	struct xvsock_conn *conn;
-	unsigned int last;
 
 	if (msg->version != XVSOCK_PROTOCOL_VERSION) {
 		control_broken(peer, "a message of an unknown version");
@@ -203,12 +245,8 @@ static void control_dispatch(struct xvsock_peer *peer, const struct xvsock_messa
 	}
 	switch (msg->op) {
 	case XVSOCK_OP_REQUEST:
-		if (peer->requests_count == XVSOCK_REQUEST_WINDOW) {
+		if (!control_serve(peer, msg))
 			control_broken(peer, "more requests than the window allows");
-			return;
-		}
-		last = (peer->requests_first + peer->requests_count++) % XVSOCK_REQUEST_WINDOW;
-		peer->requests[last] = *msg;
 		break;
 	case XVSOCK_OP_RESPONSE:
 	case XVSOCK_OP_RESET:
@@ -225,70 +263,69 @@ static void control_dispatch(struct xvsock_peer *peer, const struct xvsock_messa
 	}
 }
 
-/* Answers what is queued, as long as refusals find room. */
-static void control_serve(struct xvsock_peer *peer)
+/* Whether the peer has taken something since the last look; breaks on an impossible index. */
+static bool control_tx_moved(struct xvsock_peer *peer)
 {
-	while (peer->requests_count) {
-		struct xvsock_message *msg = &peer->requests[peer->requests_first];
+	u32 cons = READ_ONCE(peer->control.tx.shared->cons);
+	bool moved = cons != peer->seen_cons;
+	bool valid;
+	u32 space;
 
-		/* A refusal that had to wait is kept as the RESET that it will be. */
-		if (msg->op == XVSOCK_OP_REQUEST) {
-			msg->reason = xvsock_conn_accept(peer, msg);
-			if (msg->reason)
-				msg->op = XVSOCK_OP_RESET;
-		}
-		if (msg->op == XVSOCK_OP_RESET && !control_refuse(peer, msg->id, msg->reason))
-			return;
-		peer->requests_first = (peer->requests_first + 1) % XVSOCK_REQUEST_WINDOW;
-		peer->requests_count--;
-	}
+	peer->seen_cons = cons;
+	spin_lock(&peer->lock);
+	valid = vchan_writer_space(&peer->control.tx, &space);
+	spin_unlock(&peer->lock);
+	if (!valid)
+		control_broken(peer, "an impossible control ring index");
+	return moved;
 }
 
 static void control_work(struct work_struct *work)
 {
 	struct xvsock_peer *peer = container_of(work, struct xvsock_peer, control_work);
 	struct xvsock_control *control = &peer->control;
+	bool moved = control_tx_moved(peer);
 	unsigned int handled = 0;
 	struct xvsock_message msg;
 	u32 avail;
 	int more;
 
-	for (;;) {
-		while ((more = control_read(control, &msg)) > 0 && handled++ < CONTROL_BATCH)
+	do {
+		while ((more = control_read(control, &msg)) > 0) {
 			control_dispatch(peer, &msg);
-		control_serve(peer);
+			if (READ_ONCE(peer->broken) || ++handled == CONTROL_BATCH)
+				break;
+		}
 		xvsock_control_flush(peer);
 
 		if (more < 0)
 			control_broken(peer, "an impossible control ring index");
 		if (READ_ONCE(peer->broken))
 			return; /* no EOI: the event channel is about to be closed */
-		if (more > 0) {
-			/* The next one is dispatched here; the rest gets its turn. */
-			control_dispatch(peer, &msg);
-			queue_work(xvsock_wq, work);
+		if (handled >= CONTROL_BATCH) {
+			queue_work(xvsock_control_wq, work); /* the rest gets its turn */
 			return;
 		}
-
 		vchan_notify_request(control->asked_of_peer, VCHAN_NOTIFY_WRITE);
-		if (vchan_reader_avail(&control->rx, &avail) && avail < MESSAGE_SIZE)
-			break;
-	}
-	xen_irq_lateeoi(control->event.irq, handled ? 0 : XEN_EOI_FLAG_SPURIOUS);
+	} while (!vchan_reader_avail(&control->rx, &avail) || avail >= MESSAGE_SIZE);
+
+	xen_irq_lateeoi(control->event.irq, handled || moved ? 0 : XEN_EOI_FLAG_SPURIOUS);
 }
 
 static irqreturn_t control_interrupt(int irq, void *data)
 {
 	struct xvsock_peer *peer = data;
 
+	/* The first event may come before xvsock_event_alloc() has stored this. */
+	peer->control.event.irq = irq;
 	/* EOI comes from control_work, so a storm waits for its work to be done. */
-	queue_work(xvsock_wq, &peer->control_work);
+	queue_work(xvsock_control_wq, &peer->control_work);
 	return IRQ_HANDLED;
 }
 
 /* -- coming and going ---------------------------------------------------- */
 
-static void control_init(struct xvsock_peer *peer, bool server)
+static void control_layout(struct xvsock_peer *peer, bool server)
 {
 	struct xvsock_control *control = &peer->control;
 	struct vchan_page *page = xvsock_page(&control->shared, 0);
@@ -310,7 +347,17 @@ static void control_init(struct xvsock_peer *peer, bool server)
 		vchan_end_init(&control->tx, &page->left, XVSOCK_CONTROL_LEFT_ORDER);
 		vchan_end_init(&control->rx, &page->right, XVSOCK_CONTROL_RIGHT_ORDER);
 	}
+}
+
+void xvsock_control_init(struct xvsock_peer *peer)
+{
+	unsigned int i;
+
 	INIT_WORK(&peer->control_work, control_work);
+	for (i = 0; i < XVSOCK_REQUEST_WINDOW; i++) {
+		peer->served[i].peer = peer;
+		INIT_WORK(&peer->served[i].work, control_serve_work);
+	}
 }
 
 /* From now on messages may be sent. */
@@ -337,7 +384,7 @@ int xvsock_control_offer(struct xvsock_peer *peer)
 	page->srv_live = VCHAN_OPEN;
 	page->cli_notify = VCHAN_NOTIFY_WRITE;
 	page->srv_notify = VCHAN_NOTIFY_WRITE;
-	control_init(peer, true);
+	control_layout(peer, true);
 
 	err = xvsock_event_alloc(&control->event, peer->domid, control_interrupt,
 				 "xvsock-control", peer);
@@ -347,6 +394,13 @@ int xvsock_control_offer(struct xvsock_peer *peer)
 	}
 	control_open(peer);
 	return 0;
+}
+
+void xvsock_control_take(struct xvsock_peer *peer)
+{
+	struct vchan_page *page = xvsock_page(&peer->control.shared, 0);
+
+	vchan_store_release(&page->cli_live, VCHAN_OPEN);
 }
 
 bool xvsock_control_taken(struct xvsock_peer *peer)
@@ -359,15 +413,12 @@ bool xvsock_control_taken(struct xvsock_peer *peer)
 int xvsock_control_attach(struct xvsock_peer *peer, grant_ref_t ref, evtchn_port_t port)
 {
 	struct xvsock_control *control = &peer->control;
-	struct vchan_page *page;
 	int err;
 
 	err = xvsock_pages_map(&control->shared, &ref, 1, peer->domid, false);
 	if (err)
 		return err;
-	page = xvsock_page(&control->shared, 0);
-	vchan_store_release(&page->cli_live, VCHAN_OPEN);
-	control_init(peer, false);
+	control_layout(peer, false);
 
 	err = xvsock_event_bind(&control->event, peer->domid, port, control_interrupt,
 				"xvsock-control", peer);
@@ -377,23 +428,23 @@ int xvsock_control_attach(struct xvsock_peer *peer, grant_ref_t ref, evtchn_port
 	}
 	control_open(peer);
 	/* What the frontend sent before the port was bound came without an event. */
-	queue_work(xvsock_wq, &peer->control_work);
+	queue_work(xvsock_control_wq, &peer->control_work);
 	return 0;
 }
 
-void xvsock_control_close(struct xvsock_peer *peer)
+unsigned int xvsock_control_close(struct xvsock_peer *peer)
 {
 	struct xvsock_control *control = &peer->control;
 
 	if (!control->event.irq)
-		return;
+		return 0;
 	/* The work uses the irq for its EOI, so the handler stops first, then the work. */
 	disable_irq(control->event.irq);
 	cancel_work_sync(&peer->control_work);
 	xvsock_event_close(&control->event);
 
 	if (control->server)
-		xvsock_pages_revoke(&control->shared);
-	else
-		xvsock_pages_unmap(&control->shared);
+		return xvsock_pages_revoke(&control->shared);
+	xvsock_pages_unmap(&control->shared);
+	return 0;
 }

@@ -5,19 +5,26 @@
 
 #include "peer.h"
 
+/* Prepares what the functions below use; part of making a peer. */
+void xvsock_control_init(struct xvsock_peer *peer);
+
 /* The frontend's half: grants a page and allocates a port; both then go to xenstore. Sleeps. */
 int xvsock_control_offer(struct xvsock_peer *peer);
 
 /* The backend's half: takes what the frontend has offered. Sleeps. */
 int xvsock_control_attach(struct xvsock_peer *peer, grant_ref_t ref, evtchn_port_t port);
 
-/* Frontend: whether a backend has attached to the offer. */
+/* Backend: says in the page that the link is up here. Frontend: whether a backend has said so. */
+void xvsock_control_take(struct xvsock_peer *peer);
 bool xvsock_control_taken(struct xvsock_peer *peer);
 
-/* Stops both directions and gives the page back. Sleeps. */
-void xvsock_control_close(struct xvsock_peer *peer);
+/*
+ * Stops both directions and gives the page back. Returns 1 if it was granted
+ * and the peer still maps it, else 0. Sleeps, but waits for no user.
+ */
+unsigned int xvsock_control_close(struct xvsock_peer *peer);
 
-/* Sends what waits on peer->to_request and peer->to_answer, as far as there is room. */
-void xvsock_control_flush(struct xvsock_peer *peer);
+/* Sends what waits in the peer's lists, as far as there is room. Whether there was anything. */
+bool xvsock_control_flush(struct xvsock_peer *peer);
 
 #endif /* XVSOCK_CONTROL_H */

@@ -103,10 +103,9 @@ ssize_t xvsock_data_enqueue(struct xvsock_conn *conn, struct msghdr *msg, size_t
 	struct xvsock_ring *tx = &conn->tx;
 	u32 space, want, done = 0;
 
-	if (!conn->attached)
-		return -ECONNRESET;
-	if (!tx_space(conn, &space))
-		return -ECONNRESET;
+	/* A broken connection has set sk_err, which the core returns when nothing was written. */
+	if (!conn->attached || !tx_space(conn, &space))
+		return 0;
 
 	want = min_t(size_t, len, space);
 	while (done < want) {
@@ -170,24 +169,25 @@ ssize_t xvsock_data_dequeue(struct xvsock_conn *conn, struct msghdr *msg, size_t
 irqreturn_t xvsock_data_interrupt(int irq, void *data)
 {
 	struct xvsock_conn *conn = data;
-	struct sock *sk = smp_load_acquire(&conn->sk); /* pairs with conn_make_child() */
+	struct sock *sk = READ_ONCE(conn->sk); /* NULL until conn_make_child() */
 	unsigned int eoi_flags = XEN_EOI_FLAG_SPURIOUS;
 	u32 prod, cons;
 	u8 live;
 
 	/*
 	 * Compared, never used: an event without any change came for nothing,
-	 * and Xen's late-EOI handling slows down a peer that sends many.
+	 * and late EOI slows down a peer that sends many of them.
 	 */
 	live = vchan_load_acquire(conn->peer_live);
 	prod = vchan_load_acquire(&conn->rx.end.shared->prod);
 	cons = vchan_load_acquire(&conn->tx.end.shared->cons);
 
 	if (live != conn->seen_live) {
-		conn->seen_live = live;
 		eoi_flags = 0;
-		if (sk && !queue_work(xvsock_wq, &xvsock_conn_get(conn)->event_work))
-			xvsock_conn_put(conn);
+		if (sk) { /* else conn_make_child() looks itself, or the next event does */
+			conn->seen_live = live;
+			xvsock_conn_queue_event(conn);
+		}
 	}
 	if (prod != conn->seen_prod) {
 		conn->seen_prod = prod;

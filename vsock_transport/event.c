@@ -10,13 +10,13 @@ static int event_attach(struct xvsock_event *event, irq_handler_t handler, const
 {
 	int irq = bind_evtchn_to_irqhandler_lateeoi(event->port, handler, 0, name, data);
 
-	if (irq < 0) {
-		struct evtchn_close close = { .port = event->port };
-
-		/* Closed already if it got as far as an irq; then this does nothing. */
-		HYPERVISOR_event_channel_op(EVTCHNOP_close, &close);
+	/*
+	 * Whether the port is closed by now depends on how far this got, and a
+	 * second close might hit a port that was given to somebody else
+	 * meanwhile. Rather a port is lost in a domain that is out of memory.
+	 */
+	if (irq < 0)
 		return irq;
-	}
 	event->irq = irq;
 	event->data = data;
 	return 0;

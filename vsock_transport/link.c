@@ -14,7 +14,8 @@
  * its domain is restored), and a watch only ever shows the latest state. So a
  * half that meets a state which does not continue its own begins anew: the
  * frontend whenever the backend is in InitWait, the backend whenever the
- * frontend is Initialising.
+ * frontend is Initialising. xenbus_switch_state() writes only what it takes for
+ * a change, so whoever begins anew goes through his first state again.
  *
  * What the other half writes is untrusted and read once.
  */
@@ -26,20 +27,37 @@
 #include "control.h"
 #include "link.h"
 
+/*
+ * Control pages that a backend may leave mapped after it has said that it
+ * begins anew; a hostile one could collect grants of ours that way.
+ */
+#define LINK_HELD_PAGES 16
+
+/* A failure of our own, like a lack of memory, is tried again. */
+#define LINK_RETRY HZ
+
 struct xvsock_link {
 	struct xenbus_device *dev;
 	struct mutex lock; /* serialises coming up and going down */
 	struct xvsock_peer *peer; /* NULL while down */
 	grant_ref_t ring_ref; /* backend: the frontend's offer that we took */
+	unsigned int held; /* frontend: control pages that the backend has kept */
+	void (*changed)(struct xenbus_device *dev, enum xenbus_state state);
 	struct work_struct broken_work;
+	struct delayed_work retry_work;
 };
 
 static void link_down(struct xvsock_link *link)
 {
 	lockdep_assert_held(&link->lock);
 	if (link->peer)
-		xvsock_peer_down(link->peer);
+		link->held += xvsock_peer_down(link->peer);
 	link->peer = NULL;
+}
+
+static enum xenbus_state link_read_state(const char *path)
+{
+	return xenbus_read_unsigned(path, "state", XenbusStateUnknown);
 }
 
 /* The peer broke the control protocol: the link ends until dom0 or the peer renews it. */
@@ -59,14 +77,25 @@ static void link_on_broken(struct xvsock_peer *peer)
 {
 	struct xvsock_link *link = peer->link;
 
-	queue_work(xvsock_wq, &link->broken_work);
+	queue_work(xvsock_control_wq, &link->broken_work);
 }
 
-/* A failure that the peer can cause at will must not fill the log. */
+static void link_retry_work(struct work_struct *work)
+{
+	struct xvsock_link *link = container_of(to_delayed_work(work), struct xvsock_link,
+						retry_work);
+
+	link->changed(link->dev, link_read_state(link->dev->otherend));
+}
+
+/* The peer can cause some of these at will, so they must not fill the log. */
 static void link_error(struct xvsock_link *link, int err, const char *what)
 {
 	dev_warn_ratelimited(&link->dev->dev, "%s failed: %d\n", what, err);
-	xenbus_switch_state(link->dev, XenbusStateClosed);
+	if (err == -ENOMEM || err == -ENOSPC)
+		queue_delayed_work(xvsock_control_wq, &link->retry_work, LINK_RETRY);
+	else
+		xenbus_switch_state(link->dev, XenbusStateClosed);
 }
 
 static struct xvsock_peer *link_create_peer(struct xvsock_link *link)
@@ -80,15 +109,19 @@ static struct xvsock_peer *link_create_peer(struct xvsock_link *link)
 	return peer;
 }
 
-static struct xvsock_link *link_create(struct xenbus_device *dev)
+static struct xvsock_link *link_create(struct xenbus_device *dev,
+				       void (*changed)(struct xenbus_device *dev,
+						       enum xenbus_state state))
 {
 	struct xvsock_link *link = kzalloc(sizeof(*link), GFP_KERNEL);
 
 	if (!link)
 		return NULL;
 	link->dev = dev;
+	link->changed = changed;
 	mutex_init(&link->lock);
 	INIT_WORK(&link->broken_work, link_broken_work);
+	INIT_DELAYED_WORK(&link->retry_work, link_retry_work);
 	dev_set_drvdata(&dev->dev, link);
 	return link;
 }
@@ -97,11 +130,13 @@ static void link_remove(struct xenbus_device *dev)
 {
 	struct xvsock_link *link = dev_get_drvdata(&dev->dev);
 
+	/* xenbus has stopped the watch, so nothing but these works brings it up again. */
+	cancel_delayed_work_sync(&link->retry_work);
 	mutex_lock(&link->lock);
 	link_down(link);
 	mutex_unlock(&link->lock);
-	/* Nothing queues it any more. */
 	cancel_work_sync(&link->broken_work);
+	cancel_delayed_work_sync(&link->retry_work);
 	dev_set_drvdata(&dev->dev, NULL);
 	kfree(link);
 }
@@ -146,7 +181,13 @@ static void front_connect(struct xvsock_link *link)
 		return;
 	}
 	version = min_t(unsigned int, version, XVSOCK_PROTOCOL_VERSION);
+	if (link->held > LINK_HELD_PAGES) {
+		link_error(link, -EPERM, "the backend keeps our pages mapped, a new offer");
+		return;
+	}
 
+	/* So that Initialised is a change, which the backend is told of. */
+	xenbus_switch_state(dev, XenbusStateInitialising);
 	peer = link_create_peer(link);
 	err = peer ? xvsock_control_offer(peer) : -ENOMEM;
 	if (err)
@@ -175,9 +216,15 @@ static void front_changed(struct xenbus_device *dev, enum xenbus_state backend)
 	mutex_lock(&link->lock);
 	switch (backend) {
 	case XenbusStateInitWait:
-		/* Either it is about to see our offer, or it has forgotten one that it took. */
+		/*
+		 * Either it is about to see our offer, or it has forgotten one
+		 * that it took. It says so after it has written Connected, so
+		 * if it has taken ours, InitWait is only news once it is read
+		 * again after that.
+		 */
 		if (dev->state == XenbusStateInitialised && link->peer &&
-		    !xvsock_control_taken(link->peer))
+		    (!xvsock_control_taken(link->peer) ||
+		     link_read_state(dev->otherend) != XenbusStateInitWait))
 			break;
 		link_down(link);
 		front_connect(link);
@@ -209,7 +256,7 @@ static void front_changed(struct xenbus_device *dev, enum xenbus_state backend)
 
 static int front_probe(struct xenbus_device *dev, const struct xenbus_device_id *id)
 {
-	if (!link_create(dev))
+	if (!link_create(dev, front_changed))
 		return -ENOMEM;
 	xenbus_switch_state(dev, XenbusStateInitialising);
 	return 0;
@@ -267,17 +314,35 @@ static void back_connect(struct xvsock_link *link)
 		return;
 	}
 	xenbus_switch_state(dev, XenbusStateConnected);
+	xvsock_control_take(peer); /* after Connected: see front_changed() */
+}
+
+/* A link that dom0 has made anew in place has neither our key nor our state. */
+static int back_wait(struct xenbus_device *dev)
+{
+	int err = xenbus_printf(XBT_NIL, dev->nodename, "max-version", "%u",
+				XVSOCK_PROTOCOL_VERSION);
+
+	if (err)
+		return err;
+	if (dev->state == XenbusStateInitWait &&
+	    link_read_state(dev->nodename) == XenbusStateInitialising)
+		return xenbus_printf(XBT_NIL, dev->nodename, "state", "%d", XenbusStateInitWait);
+	return xenbus_switch_state(dev, XenbusStateInitWait);
 }
 
 static void back_changed(struct xenbus_device *dev, enum xenbus_state frontend)
 {
 	struct xvsock_link *link = dev_get_drvdata(&dev->dev);
+	int err;
 
 	mutex_lock(&link->lock);
 	switch (frontend) {
 	case XenbusStateInitialising:
 		link_down(link);
-		xenbus_switch_state(dev, XenbusStateInitWait);
+		err = back_wait(dev);
+		if (err)
+			link_error(link, err, "writing to xenstore");
 		break;
 	case XenbusStateInitialised:
 		if (dev->state == XenbusStateInitWait || dev->state == XenbusStateConnected)
@@ -299,18 +364,15 @@ static void back_changed(struct xenbus_device *dev, enum xenbus_state frontend)
 
 static int back_probe(struct xenbus_device *dev, const struct xenbus_device_id *id)
 {
-	struct xvsock_link *link = link_create(dev);
+	struct xvsock_link *link = link_create(dev, back_changed);
 	int err;
 
 	if (!link)
 		return -ENOMEM;
-	err = xenbus_printf(XBT_NIL, dev->nodename, "max-version", "%u", XVSOCK_PROTOCOL_VERSION);
-	if (err) {
+	err = back_wait(dev);
+	if (err)
 		kfree(link);
-		return err;
-	}
-	xenbus_switch_state(dev, XenbusStateInitWait);
-	return 0;
+	return err;
 }
 
 /* ------------------------------------------------------------------------ */

@@ -7,12 +7,13 @@
 
 #include "limits.h"
 #include "link.h"
+#include "pages.h"
 #include "peer.h"
 #include "transport.h"
 
-unsigned int xvsock_max_connections = 1024;
+unsigned int xvsock_max_connections = 512;
 module_param_named(max_connections, xvsock_max_connections, uint, 0644);
-MODULE_PARM_DESC(max_connections, "Connections to one peer, and as many from it (default 1024)");
+MODULE_PARM_DESC(max_connections, "Connections to one peer, and as many from it (default 512)");
 
 unsigned int xvsock_max_ring_pages = 8192;
 module_param_named(max_ring_pages, xvsock_max_ring_pages, uint, 0644);
@@ -23,8 +24,8 @@ unsigned int xvsock_spin_us = 50;
 module_param_named(spin_us, xvsock_spin_us, uint, 0644);
 MODULE_PARM_DESC(spin_us, "Longest spin before a call sleeps, in us, at most 1000 (default 50)");
 
-/* Unbound: work of one connection may wait for its socket's lock and must not stop others. */
 struct workqueue_struct *xvsock_wq;
+struct workqueue_struct *xvsock_control_wq;
 
 /* dom0 is the host; a guest learns its domid from xenstore, where only dom0 can write it. */
 static int __init find_local_cid(void)
@@ -56,13 +57,19 @@ static int __init xvsock_init(void)
 	if (err)
 		return err;
 
-	xvsock_wq = alloc_workqueue("xvsock", WQ_UNBOUND, 0);
+	xvsock_pages_prepare();
+	err = -ENOMEM;
+	/* Unbound: what waits for one socket must not hold up the works of others. */
+	xvsock_wq = alloc_workqueue("xvsock", WQ_UNBOUND, WQ_MAX_ACTIVE);
 	if (!xvsock_wq)
-		return -ENOMEM;
+		return err;
+	xvsock_control_wq = alloc_workqueue("xvsock-control", WQ_UNBOUND, 0);
+	if (!xvsock_control_wq)
+		goto destroy_wq;
 	err = xvsock_transport_register();
 	if (err) {
 		pr_err("xen_vsock: another vsock transport is loaded (%d)\n", err);
-		goto destroy_wq;
+		goto destroy_control_wq;
 	}
 	err = xvsock_link_register();
 	if (err)
@@ -73,6 +80,8 @@ static int __init xvsock_init(void)
 
 unregister_transport:
 	xvsock_transport_unregister();
+destroy_control_wq:
+	destroy_workqueue(xvsock_control_wq);
 destroy_wq:
 	destroy_workqueue(xvsock_wq);
 	return err;
@@ -84,6 +93,7 @@ static void __exit xvsock_exit(void)
 	xvsock_link_unregister();
 	xvsock_transport_unregister();
 	destroy_workqueue(xvsock_wq);
+	destroy_workqueue(xvsock_control_wq);
 }
 
 module_init(xvsock_init);

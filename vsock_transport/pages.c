@@ -46,30 +46,49 @@ int xvsock_pages_grant(struct xvsock_pages *set, unsigned int count, domid_t dom
 	return err;
 }
 
-void xvsock_pages_revoke(struct xvsock_pages *set)
+unsigned int xvsock_pages_revoke(struct xvsock_pages *set)
 {
-	unsigned int i;
+	unsigned int i, held = 0;
 
-	for (i = 0; i < set->count; i++)
-		gnttab_end_foreign_access(set->refs[i], set->pages[i]);
+	for (i = 0; i < set->count; i++) {
+		if (gnttab_try_end_foreign_access(set->refs[i])) {
+			__free_page(set->pages[i]);
+		} else {
+			gnttab_end_foreign_access(set->refs[i], set->pages[i]);
+			held++;
+		}
+	}
 	pages_free_arrays(set);
+	return held;
 }
 
 /* Unmaps the first set->count pages, then frees all `allocated` of them. */
 static void pages_unmap(struct xvsock_pages *set, unsigned int allocated)
 {
+	unsigned int i;
+	int err = 0;
+
 	/*
-	 * Only this module ever touches these pages, and only under the lock
-	 * of the socket that has just let go of them: none is in use.
+	 * Only this module ever touches these pages: the socket that used them
+	 * has let go, and the event channel, whose handler looks at the shared
+	 * page, is closed. So none is in use.
 	 */
-	if (set->count && WARN_ON_ONCE(gnttab_unmap_refs(set->unmap_ops, NULL, set->pages,
-							 set->count))) {
-		/* Still mapped: better lost than handed out again. */
-		pages_free_arrays(set);
-		return;
-	}
-	gnttab_free_pages(allocated, set->pages);
+	if (set->count)
+		err = gnttab_unmap_refs(set->unmap_ops, NULL, set->pages, set->count);
+	for (i = 0; !err && i < set->count; i++)
+		err = set->unmap_ops[i].status;
+	/* A page that is still mapped is better lost than handed out again. */
+	if (!WARN_ON_ONCE(err))
+		gnttab_free_pages(allocated, set->pages);
 	pages_free_arrays(set);
+}
+
+void xvsock_pages_prepare(void)
+{
+	struct page *page;
+
+	if (!gnttab_alloc_pages(1, &page))
+		gnttab_free_pages(1, &page);
 }
 
 int xvsock_pages_map(struct xvsock_pages *set, const grant_ref_t *refs, unsigned int count,

@@ -26,8 +26,15 @@ int xvsock_pages_grant(struct xvsock_pages *set, unsigned int count, domid_t dom
 /*
  * Ends the grants and frees the pages. A page that the peer still maps is
  * freed by the kernel once the peer has let go, and is not reused before.
+ * Returns how many these are.
  */
-void xvsock_pages_revoke(struct xvsock_pages *set);
+unsigned int xvsock_pages_revoke(struct xvsock_pages *set);
+
+/*
+ * Has the kernel make room for foreign pages now. It does so by the 128 MiB
+ * when it runs out, which takes too long to be part of a connect(). Sleeps.
+ */
+void xvsock_pages_prepare(void);
 
 /*
  * Maps `count` pages of `domid`. All or nothing. Sleeps. -ENOMEM, or -EINVAL

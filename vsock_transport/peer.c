@@ -25,6 +25,7 @@ struct xvsock_peer *xvsock_peer_create(domid_t domid)
 	xa_init(&peer->accepted);
 	INIT_LIST_HEAD(&peer->to_request);
 	INIT_LIST_HEAD(&peer->to_answer);
+	xvsock_control_init(peer);
 	return peer;
 }
 
@@ -104,7 +105,8 @@ static void peer_lose_connections(struct xarray *table)
 			return;
 		xvsock_conn_link_lost(conn);
 		xvsock_conn_put(conn);
-		id++;
+		if (id++ == ULONG_MAX)
+			return;
 	}
 }
 
@@ -124,23 +126,26 @@ static void peer_drop_list(struct xvsock_peer *peer, struct list_head *list)
 	}
 }
 
-void xvsock_peer_down(struct xvsock_peer *peer)
+unsigned int xvsock_peer_down(struct xvsock_peer *peer)
 {
+	unsigned int held;
+
 	spin_lock(&peers_lock);
 	list_del_init(&peer->node);
 	spin_unlock(&peers_lock);
 
-	/* Once this is seen, no connection enters the tables or the lists any more. */
+	/* Whoever enters a table after this sees it, and leaves again by himself. */
 	spin_lock(&peer->lock);
 	peer->up = false;
 	spin_unlock(&peer->lock);
 
-	xvsock_control_close(peer);
+	held = xvsock_control_close(peer);
 	peer_lose_connections(&peer->initiated);
 	peer_lose_connections(&peer->accepted);
 	peer_drop_list(peer, &peer->to_request);
 	peer_drop_list(peer, &peer->to_answer);
 	xvsock_peer_put(peer);
+	return held;
 }
 
 void xvsock_peer_violation(struct xvsock_peer *peer, const char *what)

@@ -7,7 +7,8 @@
  * Locks, outermost first:
  *   lock_sock(listener)
  *     lock_sock(child or connecting socket)
- *       peer->lock, then peers_lock; neither nests in the other
+ *       peer->lock
+ *       peers_lock
  * peer->lock is taken in process context only. Interrupt handlers take no
  * lock of ours: they queue work or wake the socket.
  */
@@ -27,6 +28,20 @@
 #include <vchan/ring.h>
 
 struct xvsock_conn;
+struct xvsock_peer;
+
+/*
+ * A request of the peer that is being served. It has a work of its own, which
+ * may wait for the listener's lock: nothing waits for it in turn.
+ */
+struct xvsock_served {
+	struct work_struct work; /* holds a reference of the peer */
+	struct xvsock_peer *peer;
+	struct xvsock_message msg;
+	/* Protected by peer->lock: */
+	bool busy; /* until it is a connection, or refused */
+	bool refused; /* RESET with msg.reason waits for room */
+};
 
 /* The control vchan. Its two ring ends are protected as said in struct xvsock_peer. */
 struct xvsock_control {
@@ -50,14 +65,10 @@ struct xvsock_peer {
 	struct xvsock_control control; /* rx end: control_work only */
 	struct work_struct control_work;
 
-	/*
-	 * Requests that the peer made and that are not yet answered. It may
-	 * have XVSOCK_REQUEST_WINDOW of them, so this never overflows unless
-	 * the peer breaks that rule. control_work only.
-	 */
-	struct xvsock_message requests[XVSOCK_REQUEST_WINDOW];
-	unsigned int requests_first;
-	unsigned int requests_count;
+	u32 seen_cons; /* of the control vchan's tx ring; control_work only */
+
+	/* The peer may have so many requests without an answer: one more breaks the rules. */
+	struct xvsock_served served[XVSOCK_REQUEST_WINDOW];
 
 	spinlock_t lock; /* protects all that follows */
 	bool up; /* the control vchan may be used */
@@ -78,7 +89,10 @@ struct xvsock_peer {
 	void *link;
 };
 
+/* Work that may wait for a socket's lock, and so for a user. */
 extern struct workqueue_struct *xvsock_wq;
+/* Work that may not: of control channels and links. */
+extern struct workqueue_struct *xvsock_control_wq;
 
 /*
  * Makes a peer whose control vchan is not there yet. The caller has the only
@@ -92,11 +106,12 @@ int xvsock_peer_up(struct xvsock_peer *peer);
 /*
  * Ends all connections with ECONNRESET, closes the control vchan and drops
  * the caller's reference. Sockets may keep the peer itself alive for longer.
- * Sleeps, but never waits for a user.
+ * Returns how many pages of the control vchan the peer still maps. Sleeps, but
+ * never waits for a user.
  */
-void xvsock_peer_down(struct xvsock_peer *peer);
+unsigned int xvsock_peer_down(struct xvsock_peer *peer);
 
-/* The peer with this CID, referenced, or NULL. Any context. */
+/* The peer with this CID, referenced, or NULL. Process context. */
 struct xvsock_peer *xvsock_peer_find(u32 cid);
 
 bool xvsock_peer_exists(u32 cid);

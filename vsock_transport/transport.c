@@ -40,9 +40,17 @@ static void transport_release(struct vsock_sock *vsk)
 
 static int transport_connect(struct vsock_sock *vsk)
 {
-	struct xvsock_peer *peer = xvsock_peer_find(vsk->remote_addr.svm_cid);
+	struct sock *sk = sk_vsock(vsk);
+	struct xvsock_peer *peer;
 	int err;
 
+	/* What an earlier connect() of this socket, which failed, has left behind. */
+	xvsock_conn_close(vsk);
+	vsk->peer_shutdown = 0;
+	sock_reset_flag(sk, SOCK_DONE);
+	sk->sk_err = 0;
+
+	peer = xvsock_peer_find(vsk->remote_addr.svm_cid);
 	if (!peer)
 		return -EHOSTUNREACH;
 	err = xvsock_conn_connect(vsk, peer);
@@ -98,7 +106,7 @@ static u64 transport_stream_rcvhiwat(struct vsock_sock *vsk)
 
 static bool transport_stream_is_active(struct vsock_sock *vsk)
 {
-	return vsk->trans;
+	return vsk->trans && sk_vsock(vsk)->sk_state == TCP_ESTABLISHED;
 }
 
 static int transport_notify_poll_in(struct vsock_sock *vsk, size_t target, bool *ready)
@@ -114,8 +122,10 @@ static int transport_notify_poll_out(struct vsock_sock *vsk, size_t target, bool
 {
 	struct xvsock_conn *conn = xvsock_conn_of(vsk);
 
-	*ready = conn && conn->attached &&
-		 xvsock_data_space(conn, target) >= min_t(size_t, target, conn->tx.end.size);
+	/* send() does not block where it fails, either. */
+	*ready = conn && (!conn->attached || (vsk->peer_shutdown & RCV_SHUTDOWN) ||
+			  xvsock_data_space(conn, target) >= min_t(size_t, target,
+								   conn->tx.end.size));
 	return 0;
 }
 

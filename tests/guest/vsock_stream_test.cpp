@@ -99,8 +99,7 @@ TEST(Connect, IsResetWhenTheBacklogIsFull) {
         waiting.push_back(make_socket());
         error = try_connect(waiting.back().get(), server_cid, service::no_accept);
     }
-    EXPECT_EQ(error, ECONNRESET);
-    EXPECT_GT(waiting.size(), 1U);
+    EXPECT_EQ(error, ECONNRESET); // at the latest; other clients may have taken the places
 }
 
 TEST(Connect, NonBlockingSucceedsThroughPoll) {

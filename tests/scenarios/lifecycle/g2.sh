@@ -3,8 +3,8 @@
 . /lifecycle.sh
 
 tb wait services-up 60 > /dev/null || fail "no services in g1"
-# Held open by socat until its input ends.
-(tb signal first-connection; tb wait refused 60) | socat -t 1 - "VSOCK-CONNECT:$CID_g1:7000" > /dev/null ||
+# socat runs the command when it is connected; the echo shows that g1 has accepted.
+socat "VSOCK-CONNECT:$CID_g1:7000" 'SYSTEM:echo hello; read line; tb signal first-connection; tb wait refused 60 >&2' ||
     fail "the first connection"
 tb signal first-closed
 
@@ -19,9 +19,7 @@ tb signal reloaded-client
 
 # A connection whose link goes ends at once, and with an error.
 hold() {
-    before=$(date +%s)
-    (tb signal "$1"; sleep 100) | socat - "VSOCK-CONNECT:$CID_g1:7000" 2> "$RESULTS/$1.log" > /dev/null &&
-        fail "a connection without a peer ended as if nothing had happened"
+    socat "VSOCK-CONNECT:$CID_g1:7000" "SYSTEM:echo hello; read line; tb signal $1; cat" 2> "$RESULTS/$1.log"
     cat "$RESULTS/$1.log"
     grep -q "Connection reset by peer" "$RESULTS/$1.log" || fail "no ECONNRESET"
 }
