@@ -19,7 +19,8 @@ tb signal reloaded-client
 
 # A connection whose link goes ends at once, and with an error.
 hold() {
-    socat "VSOCK-CONNECT:$CID_g1:7000" "SYSTEM:echo hello; read line; tb signal $1; cat" 2> "$RESULTS/$1.log"
+    # -d: to socat this is a warning
+    socat -d "VSOCK-CONNECT:$CID_g1:7000" "SYSTEM:echo hello; read line; tb signal $1; cat" 2> "$RESULTS/$1.log"
     cat "$RESULTS/$1.log"
     grep -q "Connection reset by peer" "$RESULTS/$1.log" || fail "no ECONNRESET"
 }

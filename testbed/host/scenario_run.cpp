@@ -1,0 +1,438 @@
+// SPDX-License-Identifier: MIT
+#include "host/scenario_run.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <optional>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value_to.hpp>
+#include <fmt/format.h>
+
+#include "common/child_process.hpp"
+#include "common/frames.hpp"
+#include "host/console_switch.hpp"
+#include "host/failure.hpp"
+#include "host/images.hpp"
+#include "host/initramfs.hpp"
+#include "host/qemu.hpp"
+#include "host/run_record.hpp"
+#include "host/tool.hpp"
+
+namespace asio = boost::asio;
+namespace fs = std::filesystem;
+namespace json = boost::json;
+
+namespace xvsock::testbed {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto power_off_limit = 30s; // from "finished" to QEMU's end
+constexpr auto last_words_limit = 3s; // after a panic: time for the trace
+constexpr auto collect_limit = 20s;   // after the time limit: time to fetch the logs
+constexpr int xen_memory = 256;       // MiB for the hypervisor and each guest's page tables
+
+// One end for us, one for QEMU.
+struct socket_pair {
+    explicit socket_pair(const asio::any_io_executor& executor) : ours(executor)
+    {
+        int ends[2];
+        if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+            throw failure(exit_environment, fmt::format("socketpair: {}", std::strerror(errno)));
+        ours.assign(ends[0]);
+        theirs = ends[1];
+    }
+    socket_pair(const socket_pair&) = delete;
+    socket_pair& operator=(const socket_pair&) = delete;
+    ~socket_pair() { close_theirs(); }
+    void close_theirs()
+    {
+        if (theirs >= 0)
+            ::close(theirs);
+        theirs = -1;
+    }
+
+    asio::posix::stream_descriptor ours;
+    int theirs = -1;
+};
+
+run_plan make_plan(const scenario& what, const run_options& options, const std::string& accelerator)
+{
+    run_plan plan;
+    plan.mode = options.virtual_time ? "virtual" : "wall";
+    plan.accelerator = accelerator;
+    plan.module = what.module;
+    plan.interactive = options.interactive;
+    plan.dom0_script = !what.dom0_script.empty();
+    for (const auto& guest : what.guests)
+        plan.guests.push_back(guest.plan);
+    plan.links = what.links;
+    plan.environment = what.environment;
+    plan.wait_for = what.wait_for;
+    return plan;
+}
+
+std::vector<fs::path> programs(const run_options& options, const scenario& what)
+{
+    std::vector<fs::path> found;
+    const auto folder = options.artifacts / "bin";
+    for (const auto* name : {"testbed-agent", "xvsock", "xvsock-peer", "xvsockd"})
+        if (fs::exists(folder / name))
+            found.push_back(folder / name);
+    const auto require = [&](const std::string& name) {
+        if (!fs::exists(folder / name))
+            throw failure(exit_environment,
+                          fmt::format("{} is not built; build the project or give --artifacts", (folder / name).string()));
+    };
+    require("testbed-agent");
+    if (!what.links.empty())
+        require("xvsock-peer");
+    for (const auto& name : what.programs) {
+        require(name);
+        found.push_back(folder / name);
+    }
+    return found;
+}
+
+class scenario_run {
+public:
+    scenario_run(scenario what, run_options options, progress tell, asio::any_io_executor executor)
+        : what_(std::move(what)), options_(std::move(options)), tell_(tell), executor_(executor),
+          record_(options_.out, what_), stop_(executor), started_(executor, asio::steady_timer::time_point::max())
+    {
+    }
+
+    scenario_run(const scenario_run&) = delete;
+    scenario_run& operator=(const scenario_run&) = delete;
+    ~scenario_run()
+    {
+        std::error_code ignored;
+        for (const auto* name : {"initramfs", "guest-overlay.cpio", "programs"})
+            if (!options_.keep)
+                fs::remove_all(record_.out() / name, ignored);
+    }
+
+    asio::awaitable<bool> run()
+    {
+        require_program("qemu-system-x86_64", "qemu-system-x86");
+        auto boot = co_await prepare();
+        co_await boot_and_watch(std::move(boot));
+        const bool passed = record_.conclude({{"scenario", what_.folder.string()},
+                                              {"suite", what_.suite},
+                                              {"kernel", kernel_release_},
+                                              {"accelerator", accelerator_},
+                                              {"mode", options_.virtual_time ? "virtual" : "wall"},
+                                              {"seconds", tell_.seconds()}});
+        print_reasons();
+        tell_.say(fmt::format("{}: {} ({}, {} time); see {}", passed ? "passed" : "FAILED", what_.folder.string(),
+                              accelerator_, options_.virtual_time ? "virtual" : "wall-clock", record_.out().string()));
+        co_return passed;
+    }
+
+private:
+    void print_reasons() const
+    {
+        constexpr std::size_t most = 8; // the first ones say most; 16 guests can have many
+        const auto& reasons = record_.reasons();
+        for (std::size_t i = 0; i < std::min(most, reasons.size()); ++i)
+            fmt::print("FAILED: {}\n", reasons[i]);
+        if (reasons.size() > most)
+            fmt::print("and {} more reasons, in {}\n", reasons.size() - most, (record_.out() / "status.json").string());
+    }
+
+    asio::awaitable<machine> prepare()
+    {
+        image_cache cache(options_.cache, [this](const std::string& text) { tell_.say(text); });
+        cache.set_refresh(options_.refresh);
+        const auto images = co_await obtain_images(what_, cache, tell_);
+        kernel_release_ = images.kernel_release;
+        co_await choose_accelerator(images, cache);
+        const auto found = co_await stripped(programs(options_, what_));
+        overlay extra{what_, make_plan(what_, options_, accelerator_), found, {}};
+        if (what_.module)
+            extra.module = module_file();
+        machine boot;
+        boot.initramfs = compose_initramfs(images, extra, record_.out());
+        boot.accelerator = accelerator_;
+        boot.virtual_time = options_.virtual_time;
+        boot.cpus = what_.cpus;
+        boot.memory = what_.dom0_memory + xen_memory;
+        for (const auto& guest : what_.guests)
+            boot.memory += guest.plan.memory + 8;
+        boot.xen = images.xen;
+        boot.kernel = images.vmlinux;
+        boot.xen_args = fmt::format("dom0_mem={0}M,max:{0}M dom0_max_vcpus={1} loglvl=all guest_loglvl=all {2}",
+                                    what_.dom0_memory, what_.dom0_vcpus, what_.xen_args);
+        boot.kernel_args = fmt::format("{} {}", kernel_parameters, what_.kernel_args);
+        co_return boot;
+    }
+
+    // The programs without symbols, which every guest would hold in its memory.
+    asio::awaitable<std::vector<fs::path>> stripped(std::vector<fs::path> programs)
+    {
+        require_program("strip", "binutils");
+        fs::create_directories(record_.out() / "programs");
+        for (auto& program : programs) {
+            const auto target = record_.out() / "programs" / program.filename();
+            command tool;
+            tool.argv = word_list("strip", "-o", target.string(), program.string());
+            co_await run_logged(std::move(tool), record_.out() / "programs/strip.log", "strip " + program.string());
+            program = target;
+        }
+        co_return programs;
+    }
+
+    asio::awaitable<void> choose_accelerator(const boot_images& images, const image_cache& cache)
+    {
+        accelerator_choice choice{options_.accelerator, "as asked"};
+        if (options_.virtual_time)
+            choice = {"tcg", "virtual time needs it"};
+        else if (choice.name == "auto")
+            choice = co_await probe_accelerator(images.xen, cache.root());
+        accelerator_ = choice.name;
+        tell_.say(fmt::format("accelerator: {} ({})", choice.name, choice.reason));
+    }
+
+    [[nodiscard]] fs::path module_file() const
+    {
+        auto file = options_.artifacts / "modules" / kernel_release_ / "xen_vsock.ko";
+        if (!fs::exists(file))
+            throw failure(exit_environment,
+                          fmt::format("there is no module for the images' kernel: {} is missing; build it with "
+                                      "`xvsock-testbed module --suite {}`, or say \"module\": false",
+                                      file.string(), what_.suite));
+        return file;
+    }
+
+    asio::awaitable<void> boot_and_watch(machine boot)
+    {
+        using namespace asio::experimental::awaitable_operators;
+        socket_pair serial(executor_);
+        socket_pair channel(executor_);
+        boot.serial_fd = serial.theirs;
+        boot.channel_fd = channel.theirs;
+        const int log = ::open((record_.out() / "qemu.log").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+        command start{.argv = qemu_command(boot), .stdout_fd = log, .stderr_fd = log};
+        start.kept_fds = {serial.theirs, channel.theirs};
+        child_process qemu(executor_, start);
+        ::close(log);
+        serial.close_theirs();
+        channel.close_theirs();
+        channel_ = &channel.ours;
+        tell_.say(fmt::format("booting Xen and dom0 with {} guests: {} CPUs, {} MiB", what_.guests.size(), boot.cpus,
+                              boot.memory));
+        if (options_.interactive)
+            stop_.expires_at(asio::steady_timer::time_point::max());
+        else
+            stop_.expires_after(std::chrono::duration_cast<std::chrono::milliseconds>(
+                std::chrono::duration<double>(what_.timeout)));
+        const auto ended =
+            co_await ((end_of(qemu) && read_serial(serial.ours) && read_channel(channel.ours)) || stopped() ||
+                      terminal(channel.ours));
+        channel_ = nullptr;
+        if (ended.index() == 0 && !finished_ && !halted_) {
+            const int status = std::get<0>(ended);
+            auto messages = read_file(record_.out() / "qemu.log");
+            record_.fail(fmt::format("QEMU ended ({}) before the run was over{}{}", describe_status(status),
+                                     messages.empty() ? "" : ": ", messages));
+        } else if (!finished_ && !halted_ && record_.reasons().empty()) {
+            record_.fail("the run ended before its scripts had");
+        } else if (halted_ && !finished_) {
+            record_.fail("Xen or dom0 has halted");
+        }
+    }
+
+    static asio::awaitable<int> end_of(child_process& qemu) { co_return co_await qemu.wait(); }
+
+    asio::awaitable<void> read_serial(asio::posix::stream_descriptor& source)
+    {
+        std::array<char, 65536> buffer;
+        for (;;) {
+            boost::system::error_code error;
+            const auto count = co_await source.async_read_some(asio::buffer(buffer),
+                                                               asio::redirect_error(asio::use_awaitable, error));
+            if (error)
+                co_return;
+            if (record_.console("host", {buffer.data(), count}) && !halted_ && !finished_) {
+                halted_ = true;
+                tell_.say("Xen or dom0 has halted");
+                stop_.expires_after(last_words_limit);
+            }
+        }
+    }
+
+    asio::awaitable<void> read_channel(asio::posix::stream_descriptor& source)
+    {
+        frame_decoder decoder;
+        std::vector<char> buffer(1U << 18U);
+        for (;;) {
+            boost::system::error_code error;
+            const auto count = co_await source.async_read_some(asio::buffer(buffer),
+                                                               asio::redirect_error(asio::use_awaitable, error));
+            if (error)
+                co_return;
+            decoder.feed({buffer.data(), count});
+            while (auto message = decoder.next())
+                co_await handle(std::move(*message));
+        }
+    }
+
+    void start_scripts()
+    {
+        tell_.say(options_.interactive ? "consoles are open" : "scripts started");
+        started_.cancel();
+    }
+
+    // The person's terminal, once the guests are up. Returns only when an interactive run has nobody any more.
+    asio::awaitable<void> terminal(asio::posix::stream_descriptor& channel)
+    {
+        boost::system::error_code error;
+        co_await started_.async_wait(asio::redirect_error(asio::use_awaitable, error));
+        const auto cancelled = co_await asio::this_coro::cancellation_state;
+        if (cancelled.cancelled() != asio::cancellation_type::none)
+            throw boost::system::system_error(error);
+        if (options_.interactive) {
+            std::vector<std::string> names{"dom0"};
+            for (const auto& guest : what_.guests)
+                names.push_back(guest.plan.name);
+            switch_.emplace(executor_, std::move(names));
+            const console_switch::typist type = [&channel](std::string name, std::string bytes) -> asio::awaitable<void> {
+                const auto message = encode({frame_kind::input, std::move(name), std::move(bytes)});
+                co_await asio::async_write(channel, asio::buffer(message), asio::use_awaitable);
+            };
+            co_await switch_->run(type);
+            switch_.reset();
+            const auto request = encode({frame_kind::command, "quit", ""});
+            co_await asio::async_write(channel, asio::buffer(request), asio::use_awaitable);
+        }
+        asio::steady_timer never(executor_, asio::steady_timer::time_point::max());
+        co_await never.async_wait(asio::use_awaitable);
+    }
+
+    asio::awaitable<void> handle(frame message)
+    {
+        switch (message.kind) {
+        case frame_kind::event:
+            on_event(json::parse(message.payload).as_object());
+            break;
+        case frame_kind::console:
+            record_.console(message.name, message.payload);
+            if (switch_)
+                switch_->show(message.name, message.payload);
+            break;
+        case frame_kind::log:
+            record_.log(message.name, message.payload);
+            break;
+        case frame_kind::archive:
+            co_await record_.archive(message.name, message.payload);
+            break;
+        default:
+            break;
+        }
+    }
+
+    void on_event(const json::object& event)
+    {
+        const auto text = [&](const char* key) {
+            const auto* value = event.if_contains(key);
+            return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string("?");
+        };
+        const auto kind = text("event");
+        const auto name = text("name");
+        if (kind == "dom0_up")
+            tell_.say("dom0 is up");
+        else if (kind == "module_loaded")
+            tell_.say(fmt::format("module loaded in {}", name));
+        else if (kind == "guest_created")
+            tell_.say(fmt::format("guest {} created (domid {})", name, json::serialize(event.at("domid"))));
+        else if (kind == "guest_up")
+            tell_.say(fmt::format("guest {} is up", name));
+        else if (kind == "linked")
+            tell_.say(fmt::format("{} links are connected", json::serialize(event.at("count"))));
+        else if (kind == "scripts_started")
+            start_scripts();
+        else if (kind == "said")
+            tell_.say(text("text"));
+        else if (kind == "collecting")
+            tell_.say("collecting results");
+        else if (kind == "guest_died") {
+            tell_.say(fmt::format("guest {} died", name));
+            record_.guest_died(name);
+        } else if (kind == "script_ended") {
+            tell_.say(fmt::format("script of {} ended: {}", name, text("status")));
+            record_.script_ended(name, text("status"));
+        } else if (kind == "failed") {
+            record_.fail(text("message"));
+        } else if (kind == "finished") {
+            tell_.say("powering off");
+            finished_ = true;
+            stop_.expires_after(power_off_limit);
+        }
+    }
+
+    // Returns when the run has to be ended from here.
+    asio::awaitable<void> stopped()
+    {
+        for (bool collecting = false;;) {
+            boost::system::error_code error;
+            const auto end = stop_.expiry();
+            co_await stop_.async_wait(asio::redirect_error(asio::use_awaitable, error));
+            if (stop_.expiry() != end)
+                continue; // moved
+            if (error)
+                throw boost::system::system_error(error);
+            if (finished_) {
+                tell_.say("the machine does not power off; stopping QEMU");
+                co_return;
+            }
+            if (halted_ || collecting)
+                co_return;
+            tell_.say(fmt::format("the time limit of {} s is over; fetching the logs", what_.timeout));
+            record_.fail(fmt::format("not over within the time limit of {} s", what_.timeout));
+            collecting = true;
+            stop_.expires_after(collect_limit);
+            const auto request = encode({frame_kind::command, "collect", ""});
+            if (channel_ != nullptr)
+                co_await asio::async_write(*channel_, asio::buffer(request), asio::use_awaitable);
+        }
+    }
+
+    scenario what_;
+    run_options options_;
+    progress tell_;
+    asio::any_io_executor executor_;
+    run_record record_;
+    asio::steady_timer stop_;
+    asio::steady_timer started_;
+    std::optional<console_switch> switch_;
+    asio::posix::stream_descriptor* channel_ = nullptr;
+    std::string kernel_release_;
+    std::string accelerator_;
+    bool finished_ = false;
+    bool halted_ = false;
+};
+
+} // namespace
+
+asio::awaitable<bool> run_scenario(scenario what, run_options options, progress tell)
+{
+    scenario_run run(std::move(what), std::move(options), tell, co_await asio::this_coro::executor);
+    co_return co_await run.run();
+}
+
+} // namespace xvsock::testbed
