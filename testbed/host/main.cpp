@@ -146,6 +146,7 @@ asio::awaitable<int> module_command(std::vector<std::string> words)
     add("source", po::value(&options.source)->default_value(sources / "vsock_transport"), "the module's folder");
     add("out", po::value(&options.out)->default_value(build / "release/modules"), "gets KERNEL-RELEASE/xen_vsock.ko");
     add("cache", po::value(&options.cache)->default_value(build / "cache"), "folder of the images");
+    add("sparse", po::bool_switch(&options.sparse), "check the module with sparse, too");
     add("refresh", po::bool_switch(&options.refresh), "make the build root anew");
     po::variables_map given;
     po::store(po::command_line_parser(words).options(described).positional({}).run(), given);

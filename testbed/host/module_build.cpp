@@ -53,11 +53,13 @@ std::string warnings(const std::string& log)
     return found;
 }
 
-asio::awaitable<void> make_build_root(fs::path folder, std::string suite, std::string headers)
+asio::awaitable<void> make_build_root(fs::path folder, std::string suite, std::string headers, bool sparse)
 {
     root_description description;
     description.suite = suite;
     description.packages = word_list("base-files", "bash", "busybox", "coreutils", "dash", "make", headers);
+    if (sparse)
+        description.packages.emplace_back("sparse");
     const auto root = folder / "root";
     co_await build_root(std::move(description), root, folder.parent_path() / "logs");
     fs::create_directories(root / "dev");
@@ -108,11 +110,13 @@ private:
             headers = "linux-headers-" + co_await image_kernel_release(suite, cache_, tell_);
             suite = image_suite_named(suite).kernel;
         }
-        const image_cache::builder make = [this, suite, headers](fs::path folder) -> asio::awaitable<void> {
+        const bool sparse = options_.sparse;
+        const image_cache::builder make = [this, suite, headers, sparse](fs::path folder) -> asio::awaitable<void> {
             tell_.say("building a root to compile in, with " + headers);
-            co_await make_build_root(folder, suite, headers);
+            co_await make_build_root(folder, suite, headers, sparse);
         };
-        const auto entry = co_await cache_.obtain("compiler-" + options_.suite, "version 1\n" + headers + "\n", make);
+        const auto entry = co_await cache_.obtain((sparse ? "sparse-" : "compiler-") + options_.suite,
+                                                 "version 1\n" + headers + "\n", make);
         co_return entry / "root";
     }
 
@@ -127,7 +131,7 @@ private:
         fs::remove(log);
         co_await run_in_root(root,
                              word_list("make", "-j2", "-C", "/lib/modules/" + release + "/build", "M=/build/module",
-                                       "modules"),
+                                       options_.sparse ? "C=1" : "C=0", "modules"),
                              log);
         if (const auto found = warnings(read_file(log)); !found.empty())
             throw failure(exit_failed, fmt::format("the compiler warns about the module:{}\n  log: {}", found, log.string()));

@@ -16,6 +16,7 @@ struct module_options {
     std::filesystem::path source;   ///< the module's folder; the ring's headers are in ../vchan
     std::filesystem::path out;      ///< gets KERNEL-RELEASE/xen_vsock.ko and build.log
     std::filesystem::path cache;
+    bool sparse = false;  ///< check with sparse, too; its complaints are warnings
     bool refresh = false; ///< make the build root anew
 };
 

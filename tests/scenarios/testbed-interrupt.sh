@@ -1,0 +1,37 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Interrupted, out of time, and killed: one message each, and no QEMU is left.
+testbed=$1 out=$2
+shift 2
+dir=$(mktemp -d) && trap 'rm -rf "$dir"' EXIT
+echo '{ "guests": { "count": 1 }, "module": false, "links": "none" }' > "$dir/scenario.json"
+printf '#!/bin/sh\nsleep 1000\n' > "$dir/dom0.sh"
+chmod +x "$dir/dom0.sh"
+
+# The process ids of the QEMUs whose parent is the testbed with this id.
+qemu_of() { pgrep -P "$1" -f qemu-system; }
+
+check() { # WHAT PATTERN SIGNAL OPTIONS...
+    what=$1 pattern=$2 signal=$3
+    shift 3
+    "$testbed" scenario "$dir" --out "$out" "$@" > "$dir/output" 2>&1 &
+    pid=$!
+    for try in $(seq 300); do
+        qemu=$(qemu_of $pid) && break
+        sleep 0.2
+    done
+    [ -n "$qemu" ] || { cat "$dir/output"; echo "FAILED: no QEMU was started"; exit 1; }
+    [ "$signal" = none ] || { sleep 2; kill -"$signal" $pid; }
+    wait $pid
+    status=$?
+    sleep 1
+    echo "== $what: exit status $status"
+    cat "$dir/output"
+    [ $status -ne 0 ] || { echo "FAILED: that is no success"; exit 1; }
+    kill -0 $qemu 2> /dev/null && { echo "FAILED: QEMU $qemu is still there"; exit 1; }
+    [ -z "$pattern" ] || grep -q "$pattern" "$dir/output" || { echo "FAILED: nothing says $pattern"; exit 1; }
+}
+
+check "Ctrl-C" "interrupted" INT "$@"
+check "out of time" "time" none --timeout 4 "$@"
+check "killed" "" KILL "$@"
