@@ -31,26 +31,21 @@ constexpr std::size_t queue_limit = 2 * 1024 * 1024; // bounds dom0's memory, ke
 } // namespace
 
 collector::collector(const asio::any_io_executor& executor, outside& target)
-    : outside_(target), acceptor_(executor, {asio::ip::make_address(dom0_address), collect_port})
-{
-}
+    : outside_(target), acceptor_(executor, {asio::ip::make_address(dom0_address), collect_port}) {}
 
-asio::awaitable<void> collector::pass_on(std::string name, std::string bytes)
-{
+asio::awaitable<void> collector::pass_on(std::string name, std::string bytes) {
     outside_.send({frame_kind::archive, std::move(name), std::move(bytes)});
     co_await outside_.drained(queue_limit);
 }
 
-asio::awaitable<void> collector::serve()
-{
+asio::awaitable<void> collector::serve() {
     for (;;) {
         auto connection = co_await acceptor_.async_accept(asio::use_awaitable);
         asio::co_spawn(acceptor_.get_executor(), receive(std::move(connection)), asio::detached);
     }
 }
 
-asio::awaitable<void> collector::receive(asio::ip::tcp::socket connection)
-{
+asio::awaitable<void> collector::receive(asio::ip::tcp::socket connection) {
     // Only the first line and the stream's end have a meaning here; the outside unpacks the tar stream.
     std::string bytes;
     const auto line = co_await asio::async_read_until(connection, asio::dynamic_buffer(bytes, 65536), '\n',
@@ -62,15 +57,14 @@ asio::awaitable<void> collector::receive(asio::ip::tcp::socket connection)
         if (!bytes.empty())
             co_await pass_on(name, std::move(bytes));
         bytes.resize(piece_size);
-        const auto count = co_await connection.async_read_some(asio::buffer(bytes),
-                                                               asio::redirect_error(asio::use_awaitable, error));
+        const auto count = co_await connection.async_read_some(
+            asio::buffer(bytes), asio::redirect_error(asio::use_awaitable, error));
         bytes.resize(count);
     }
     co_await pass_on(name, "");
 }
 
-asio::awaitable<void> collector::pass_on_own()
-{
+asio::awaitable<void> collector::pass_on_own() {
     using namespace asio::experimental::awaitable_operators;
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) < 0)

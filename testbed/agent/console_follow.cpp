@@ -25,13 +25,10 @@ constexpr std::string_view suffix = ".log";
 class follower {
 public:
     follower(std::string folder, std::function<void(const std::string&, std::string_view)> sink)
-        : folder_(std::move(folder)), sink_(std::move(sink))
-    {
-    }
+        : folder_(std::move(folder)), sink_(std::move(sink)) {}
 
     // Reads on from where the last call for this file ended.
-    void advance(const std::string& file)
-    {
+    void advance(const std::string& file) {
         if (!file.starts_with(prefix) || !file.ends_with(suffix))
             return;
         const auto name = file.substr(prefix.size(), file.size() - prefix.size() - suffix.size());
@@ -50,8 +47,7 @@ public:
     }
 
     // Takes what inotify(7) delivered.
-    void advance_all(std::string_view events)
-    {
+    void advance_all(std::string_view events) {
         while (events.size() >= sizeof(inotify_event)) {
             const auto* event = reinterpret_cast<const inotify_event*>(events.data());
             const std::size_t size = sizeof(inotify_event) + event->len;
@@ -70,10 +66,10 @@ private:
 } // namespace
 
 asio::awaitable<void> follow_consoles(std::string folder,
-                                      std::function<void(const std::string&, std::string_view)> sink)
-{
+                                      std::function<void(const std::string&, std::string_view)> sink) {
     follower files(folder, std::move(sink));
-    asio::posix::stream_descriptor events(co_await asio::this_coro::executor, ::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+    asio::posix::stream_descriptor events(co_await asio::this_coro::executor,
+                                          ::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
     if (::inotify_add_watch(events.native_handle(), folder.c_str(), IN_MODIFY | IN_CREATE) < 0)
         throw std::system_error(errno, std::generic_category(), folder);
     std::array<char, 8192> buffer;

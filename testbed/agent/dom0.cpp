@@ -2,7 +2,8 @@
 // The agent's part in dom0: it conducts the run and tells the outside what happens.
 //
 // Events: dom0_up, module_loaded{name}, guest_created{name,domid}, guest_up{name}, guest_died{name},
-// linked{count}, scripts_started, said{text}, script_ended{name,status}, collecting, failed{message}, finished.
+// linked{count}, scripts_started, said{text}, script_ended{name,status}, collecting, failed{message},
+// finished.
 #include "agent/roles.hpp"
 
 #include <algorithm>
@@ -49,14 +50,12 @@ public:
           script_(executor, [this](std::string_view text) { on_script_output(text); }),
           terminals_(executor, [this](const std::string& name, std::string_view text) {
               outside_.send({frame_kind::console, name, std::string(text)});
-          })
-    {
-    }
+          }) {}
 
-    asio::awaitable<void> run()
-    {
+    asio::awaitable<void> run() {
         asio::co_spawn(executor_, outside_.write_loop(), asio::detached);
-        asio::co_spawn(executor_, outside_.read_loop([this](frame message) { on_frame(message); }), asio::detached);
+        asio::co_spawn(executor_, outside_.read_loop([this](frame message) { on_frame(message); }),
+                       asio::detached);
         asio::co_spawn(executor_,
                        follow_consoles(console_folder,
                                        [this](const std::string& name, std::string_view text) {
@@ -87,8 +86,7 @@ private:
         std::string delivered;
     };
 
-    asio::awaitable<void> prepare()
-    {
+    asio::awaitable<void> prepare() {
         xenstore_.write("/testbed", "");
         xenstore_.open_to_all("/testbed"); // first: nodes below inherit it when they are made
         xenstore_.write("/testbed/phase", "");
@@ -106,7 +104,8 @@ private:
             co_await create(i);
             refuse_dead();
         }
-        co_await until(up_limit, "did not come up", [](const guest_state& guest) { return guest.up || guest.died; });
+        co_await until(up_limit, "did not come up",
+                       [](const guest_state& guest) { return guest.up || guest.died; });
         refuse_dead();
         for (const auto& [name, guest] : guests_) {
             if (const auto error = xenstore_.read("/testbed/scripts/" + name + "/error"))
@@ -116,15 +115,13 @@ private:
     }
 
     // Without one of its guests a run need not go on.
-    void refuse_dead() const
-    {
+    void refuse_dead() const {
         for (const auto& [name, guest] : guests_)
             if (guest.died)
                 throw std::runtime_error(fmt::format("guest {} died before the scripts started", name));
     }
 
-    asio::awaitable<void> create(std::size_t index)
-    {
+    asio::awaitable<void> create(std::size_t index) {
         const auto& guest = plan_.guests[index];
         const std::string path = fmt::format("/testbed/{}.cfg", guest.name);
         std::ofstream file(path);
@@ -148,8 +145,7 @@ private:
         refresh();
     }
 
-    int domid_named(const std::string& name)
-    {
+    int domid_named(const std::string& name) {
         for (const auto& domid : xenstore_.children("/local/domain"))
             if (xenstore_.read(fmt::format("/local/domain/{}/name", domid)) == name)
                 return std::stoi(domid);
@@ -157,8 +153,7 @@ private:
     }
 
     // Takes over what the guests wrote, and tells what is new.
-    void refresh()
-    {
+    void refresh() {
         for (auto& [name, guest] : guests_) {
             const std::string node = "/testbed/scripts/" + name;
             if (!guest.up && xenstore_.read(node + "/up")) {
@@ -178,8 +173,7 @@ private:
     }
 
     // What scripts said since the last look, in order.
-    void pass_on_said()
-    {
+    void pass_on_said() {
         auto names = xenstore_.children("/testbed/said");
         std::sort(names.begin(), names.end());
         for (const auto& name : names) {
@@ -189,8 +183,7 @@ private:
         }
     }
 
-    void note_status(const std::string& name, std::string& status)
-    {
+    void note_status(const std::string& name, std::string& status) {
         if (!status.empty())
             return;
         status = xenstore_.read("/testbed/scripts/" + name + "/status").value_or("");
@@ -200,8 +193,7 @@ private:
 
     // Waits until the condition holds for every guest.
     template <typename Condition>
-    asio::awaitable<void> until(std::chrono::seconds limit, const char* otherwise, Condition condition)
-    {
+    asio::awaitable<void> until(std::chrono::seconds limit, const char* otherwise, Condition condition) {
         const auto end = std::chrono::steady_clock::now() + limit;
         for (;;) {
             refresh();
@@ -210,35 +202,35 @@ private:
                 missing += condition(guest) ? "" : " " + name;
             if (missing.empty())
                 co_return;
-            const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-                end - std::chrono::steady_clock::now());
+            const auto left =
+                std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
             if (left <= 0ms)
                 throw std::runtime_error(fmt::format("{} within {} s:{}", otherwise, limit.count(), missing));
             co_await xenstore_.changed(left);
         }
     }
 
-    asio::awaitable<void> make_links()
-    {
+    asio::awaitable<void> make_links() {
         if (plan_.links.empty())
             co_return;
         std::vector<std::string> states;
         for (const auto& [a, b] : plan_.links) {
-            const auto result = co_await run_tool(word_list("xvsock-peer", "add", domid_text(a), domid_text(b)));
+            const auto result =
+                co_await run_tool(word_list("xvsock-peer", "add", domid_text(a), domid_text(b)));
             if (result.status != 0)
                 throw std::runtime_error(fmt::format("xvsock-peer add {} {}: {}", a, b, result.output));
             const int older = std::min(domid(a), domid(b));
             const int younger = std::max(domid(a), domid(b));
             states.push_back(fmt::format("/local/domain/{}/device/vsock/{}/state", younger, older));
-            states.push_back(fmt::format("/local/domain/{}/backend/vsock/{}/{}/state", older, younger, older));
+            states.push_back(
+                fmt::format("/local/domain/{}/backend/vsock/{}/{}/state", older, younger, older));
         }
         if (plan_.module)
             co_await all_connected(states);
         outside_.event("linked", {{"count", plan_.links.size()}});
     }
 
-    asio::awaitable<void> all_connected(const std::vector<std::string>& states)
-    {
+    asio::awaitable<void> all_connected(const std::vector<std::string>& states) {
         for (const auto& path : states)
             xenstore_.watch(path);
         const auto end = std::chrono::steady_clock::now() + link_limit;
@@ -249,8 +241,8 @@ private:
                     missing += fmt::format(" {} = {}", path, state);
             if (missing.empty())
                 co_return;
-            const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-                end - std::chrono::steady_clock::now());
+            const auto left =
+                std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
             if (left <= 0ms)
                 throw std::runtime_error(fmt::format("links are not connected (state 4) within {} s:{}",
                                                      link_limit.count(), missing));
@@ -258,8 +250,7 @@ private:
         }
     }
 
-    asio::awaitable<void> run_scripts()
-    {
+    asio::awaitable<void> run_scripts() {
         xenstore_.write("/testbed/phase", "run");
         outside_.event("scripts_started");
         if (plan_.dom0_script)
@@ -277,31 +268,28 @@ private:
     }
 
     // For a person: a shell here, and the consoles of the guests. The run is over when the shell ends.
-    void open_terminals()
-    {
+    void open_terminals() {
         for (const auto& [name, guest] : guests_)
-            terminals_.open_console(name, xenstore_.read(fmt::format("/local/domain/{}/console/tty", guest.domid)).value());
+            terminals_.open_console(
+                name, xenstore_.read(fmt::format("/local/domain/{}/console/tty", guest.domid)).value());
         asio::co_spawn(executor_, terminals_.run_shell("dom0", script_environment(plan_, xenstore_, "dom0")),
                        [this](const std::exception_ptr&) { stop("shell ended"); });
     }
 
     // Ends the run early; writing wakes whoever waits for a change.
-    void stop(const std::string& why)
-    {
+    void stop(const std::string& why) {
         stop_ = true;
         xenstore_.write("/testbed/scripts/stop", why);
     }
 
-    [[nodiscard]] bool ended(const std::string& name) const
-    {
+    [[nodiscard]] bool ended(const std::string& name) const {
         if (name == "dom0")
             return !plan_.dom0_script || !dom0_status_.empty();
         const auto& guest = guests_.at(name);
         return guest.died || !guest.status.empty();
     }
 
-    [[nodiscard]] bool over() const
-    {
+    [[nodiscard]] bool over() const {
         if (stop_)
             return true;
         if (plan_.interactive)
@@ -309,20 +297,20 @@ private:
         if (!plan_.wait_for.empty())
             return std::all_of(plan_.wait_for.begin(), plan_.wait_for.end(),
                                [this](const auto& name) { return ended(name); });
-        return ended("dom0") && std::all_of(plan_.guests.begin(), plan_.guests.end(), [this](const auto& guest) {
-                   return !guest.has_script || ended(guest.name);
-               });
+        return ended("dom0") &&
+               std::all_of(plan_.guests.begin(), plan_.guests.end(),
+                           [this](const auto& guest) { return !guest.has_script || ended(guest.name); });
     }
 
-    asio::awaitable<void> collect()
-    {
+    asio::awaitable<void> collect() {
         outside_.event("collecting");
         script_.kill();
         try {
             xenstore_.write("/testbed/phase", "collect");
             co_await collector_->pass_on_own();
-            co_await until(collect_limit, "did not deliver its results",
-                           [](const guest_state& guest) { return guest.died || !guest.up || !guest.delivered.empty(); });
+            co_await until(collect_limit, "did not deliver its results", [](const guest_state& guest) {
+                return guest.died || !guest.up || !guest.delivered.empty();
+            });
             for (const auto& [name, guest] : guests_)
                 if (!guest.died && guest.up && guest.delivered != "1")
                     throw std::runtime_error(fmt::format("guest {}: {}", name, guest.delivered));
@@ -331,21 +319,23 @@ private:
         }
     }
 
-    void on_script_output(std::string_view text)
-    {
+    void on_script_output(std::string_view text) {
         outside_.send({frame_kind::log, "dom0", std::string(text)});
     }
 
-    void on_frame(const frame& message)
-    {
+    void on_frame(const frame& message) {
         if (message.kind == frame_kind::command)
             stop(message.name);
         else if (message.kind == frame_kind::input)
             terminals_.type(message.name, message.payload);
     }
 
-    [[nodiscard]] int domid(const std::string& name) const { return name == "dom0" ? 0 : guests_.at(name).domid; }
-    [[nodiscard]] std::string domid_text(const std::string& name) const { return std::to_string(domid(name)); }
+    [[nodiscard]] int domid(const std::string& name) const {
+        return name == "dom0" ? 0 : guests_.at(name).domid;
+    }
+    [[nodiscard]] std::string domid_text(const std::string& name) const {
+        return std::to_string(domid(name));
+    }
 
     asio::any_io_executor executor_;
     run_plan plan_;
@@ -361,8 +351,7 @@ private:
 
 } // namespace
 
-asio::awaitable<void> dom0_role()
-{
+asio::awaitable<void> dom0_role() {
     conductor run(co_await asio::this_coro::executor);
     co_await run.run();
 }

@@ -31,11 +31,11 @@ namespace {
 using namespace std::chrono_literals;
 
 // Sends the script's log and its results, as a tar stream, to dom0.
-asio::awaitable<void> deliver(std::string name)
-{
+asio::awaitable<void> deliver(std::string name) {
     const auto executor = co_await asio::this_coro::executor;
     asio::ip::tcp::socket connection(executor);
-    co_await connection.async_connect({asio::ip::make_address(dom0_address), collect_port}, asio::use_awaitable);
+    co_await connection.async_connect({asio::ip::make_address(dom0_address), collect_port},
+                                      asio::use_awaitable);
     co_await asio::async_write(connection, asio::buffer(name + "\n"), asio::use_awaitable);
     connection.native_non_blocking(false); // tar writes to it
     child_process tar(executor, tar_command(connection.native_handle()));
@@ -46,18 +46,18 @@ asio::awaitable<void> deliver(std::string name)
     // dom0 closes when it has passed everything on.
     char ignored = 0;
     boost::system::error_code end;
-    co_await asio::async_read(connection, asio::buffer(&ignored, 1), asio::redirect_error(asio::use_awaitable, end));
+    co_await asio::async_read(connection, asio::buffer(&ignored, 1),
+                              asio::redirect_error(asio::use_awaitable, end));
 }
 
 } // namespace
 
-command tar_command(int stdout_fd)
-{
-    return {.argv = {"tar", "-C", "/", "-cf", "-", "--ignore-failed-read", "results", "testbed/log"}, .stdout_fd = stdout_fd};
+command tar_command(int stdout_fd) {
+    return {.argv = {"tar", "-C", "/", "-cf", "-", "--ignore-failed-read", "results", "testbed/log"},
+            .stdout_fd = stdout_fd};
 }
 
-asio::awaitable<void> guest_role(std::string name)
-{
+asio::awaitable<void> guest_role(std::string name) {
     const auto executor = co_await asio::this_coro::executor;
     const auto plan = load_plan();
     store xenstore(executor);
@@ -72,8 +72,9 @@ asio::awaitable<void> guest_role(std::string name)
     while (phase().empty())
         co_await xenstore.changed();
 
-    const bool has_script = std::any_of(plan.guests.begin(), plan.guests.end(),
-                                        [&](const auto& guest) { return guest.name == name && guest.has_script; });
+    const bool has_script = std::any_of(plan.guests.begin(), plan.guests.end(), [&](const auto& guest) {
+        return guest.name == name && guest.has_script;
+    });
     const int log = ::open("/testbed/log", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     script_run script(executor, [log](std::string_view text) {
         // The console has a copy in case the guest dies before it can deliver the file.

@@ -25,25 +25,25 @@ namespace {
 
 using namespace xvsock::testbed;
 
-constexpr const char* usage = "usage: tb signal NAME [VALUE]     wake every `tb wait NAME`; VALUE defaults to 1\n"
-                              "       tb wait NAME [SECONDS]     wait for the signal, print its value;\n"
-                              "                                  exit status 1 when the time is over\n"
-                              "       tb say TEXT                show a line in the progress of the run\n"
-                              "A signal lasts until the end of the run. Names are made of letters, digits, - and _.\n";
+constexpr const char* usage =
+    "usage: tb signal NAME [VALUE]     wake every `tb wait NAME`; VALUE defaults to 1\n"
+    "       tb wait NAME [SECONDS]     wait for the signal, print its value;\n"
+    "                                  exit status 1 when the time is over\n"
+    "       tb say TEXT                show a line in the progress of the run\n"
+    "A signal lasts until the end of the run. Names are made of letters, digits, - and _.\n";
 
 constexpr int usage_error = 2;
 
-std::string signal_path(const std::string& name)
-{
-    const bool valid = !name.empty() && name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                                               "0123456789-_") == std::string::npos;
+std::string signal_path(const std::string& name) {
+    const bool valid =
+        !name.empty() && name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                                "0123456789-_") == std::string::npos;
     if (!valid)
         throw std::invalid_argument(fmt::format("\"{}\" is no name of a signal", name));
     return "/testbed/signals/" + name;
 }
 
-asio::awaitable<int> wait_for_signal(asio::any_io_executor executor, std::string path, double seconds)
-{
+asio::awaitable<int> wait_for_signal(asio::any_io_executor executor, std::string path, double seconds) {
     store xenstore(executor);
     xenstore.watch(path);
     const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
@@ -62,8 +62,7 @@ asio::awaitable<int> wait_for_signal(asio::any_io_executor executor, std::string
     }
 }
 
-asio::awaitable<int> agent(asio::any_io_executor executor, std::vector<std::string> words)
-{
+asio::awaitable<int> agent(asio::any_io_executor executor, std::vector<std::string> words) {
     if (words.size() == 1 && words[0] == "dom0") {
         co_await dom0_role();
         co_return 0;
@@ -89,8 +88,7 @@ asio::awaitable<int> agent(asio::any_io_executor executor, std::vector<std::stri
     co_return usage_error;
 }
 
-int run_agent(std::vector<std::string> words)
-{
+int run_agent(std::vector<std::string> words) {
     asio::io_context context;
     int result = EXIT_FAILURE;
     asio::co_spawn(context, agent(context.get_executor(), std::move(words)),
@@ -111,8 +109,7 @@ int run_agent(std::vector<std::string> words)
 }
 
 // Process 1: the kernel's command line names the guest, dom0's has no name.
-int boot()
-{
+int boot() {
     try {
         mount_all();
         const auto name = boot_parameter("tb.name");
@@ -130,8 +127,7 @@ int boot()
 
 } // namespace
 
-int main(int argc, char** argv)
-{
+int main(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN);
     const auto called = std::filesystem::path(argv[0]).filename();
     if (called == "init")

@@ -19,8 +19,7 @@ namespace xvsock::testbed {
 
 namespace {
 
-int open_port()
-{
+int open_port() {
     std::error_code ignored;
     for (const auto& entry : std::filesystem::directory_iterator("/sys/class/virtio-ports", ignored)) {
         std::string name;
@@ -40,33 +39,27 @@ int open_port()
 
 outside::outside(const asio::any_io_executor& executor)
     : port_(executor, open_port()), written_(executor, asio::steady_timer::time_point::max()),
-      queued_(executor, asio::steady_timer::time_point::max())
-{
-}
+      queued_(executor, asio::steady_timer::time_point::max()) {}
 
-void outside::send(frame message)
-{
+void outside::send(frame message) {
     queue_.push_back(encode(message));
     queued_bytes_ += queue_.back().size();
     queued_.cancel();
 }
 
-void outside::event(const std::string& kind, boost::json::object details)
-{
+void outside::event(const std::string& kind, boost::json::object details) {
     details["event"] = kind;
     send({frame_kind::event, "", boost::json::serialize(details)});
 }
 
-asio::awaitable<void> outside::drained(std::size_t limit)
-{
+asio::awaitable<void> outside::drained(std::size_t limit) {
     while (queued_bytes_ > limit) {
         boost::system::error_code ignored;
         co_await written_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
     }
 }
 
-asio::awaitable<void> outside::write_loop()
-{
+asio::awaitable<void> outside::write_loop() {
     for (;;) {
         while (queue_.empty()) {
             boost::system::error_code ignored;
@@ -80,8 +73,7 @@ asio::awaitable<void> outside::write_loop()
     }
 }
 
-asio::awaitable<void> outside::read_loop(std::function<void(frame)> handler)
-{
+asio::awaitable<void> outside::read_loop(std::function<void(frame)> handler) {
     frame_decoder decoder;
     std::array<char, 16384> buffer;
     for (;;) {

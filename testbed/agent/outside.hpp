@@ -15,7 +15,8 @@
 
 namespace xvsock::testbed {
 
-/// Sends and receives frames on the virtio-serial port named "testbed". Frames leave in the order of the calls.
+/// Sends and receives frames on the virtio-serial port named "testbed". Frames leave in the order of the
+/// calls.
 class outside {
 public:
     /// Opens the port. Throws std::runtime_error when there is none.

@@ -8,8 +8,8 @@
 #include <fcntl.h>
 #include <fstream>
 #include <iterator>
-#include <system_error>
 #include <sys/wait.h>
+#include <system_error>
 #include <unistd.h>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
@@ -34,8 +34,7 @@ struct pipe_ends {
     int write_end = -1;
 };
 
-pipe_ends make_pipe()
-{
+pipe_ends make_pipe() {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) < 0)
         throw std::system_error(errno, std::generic_category(), "pipe");
@@ -45,8 +44,7 @@ pipe_ends make_pipe()
 using text_sink = std::function<void(std::string_view)>;
 
 // Hands over what is in the pipe, without waiting for more.
-void drain(asio::posix::stream_descriptor& source, const text_sink& sink)
-{
+void drain(asio::posix::stream_descriptor& source, const text_sink& sink) {
     std::array<char, 16384> buffer;
     for (;;) {
         const auto count = ::read(source.native_handle(), buffer.data(), buffer.size());
@@ -56,8 +54,7 @@ void drain(asio::posix::stream_descriptor& source, const text_sink& sink)
     }
 }
 
-asio::awaitable<void> forward(asio::posix::stream_descriptor& source, const text_sink& sink)
-{
+asio::awaitable<void> forward(asio::posix::stream_descriptor& source, const text_sink& sink) {
     std::array<char, 16384> buffer;
     for (;;) {
         boost::system::error_code error;
@@ -74,16 +71,14 @@ asio::awaitable<void> forward(asio::posix::stream_descriptor& source, const text
 
 } // namespace
 
-run_plan load_plan()
-{
+run_plan load_plan() {
     std::ifstream file(std::string(plan_folder) + "/plan.json");
     const std::string text{std::istreambuf_iterator<char>(file), {}};
     return plan_from_json(boost::json::parse(text));
 }
 
 std::vector<std::pair<std::string, std::string>> script_environment(const run_plan& plan, store& xenstore,
-                                                                    const std::string& name)
-{
+                                                                    const std::string& name) {
     const auto domid_of = [&](const std::string& domain) {
         return domain == "dom0" ? 0 : std::stoi(xenstore.read("/testbed/domid/" + domain).value_or("-1"));
     };
@@ -116,25 +111,22 @@ std::vector<std::pair<std::string, std::string>> script_environment(const run_pl
 }
 
 script_run::script_run(asio::any_io_executor executor, std::function<void(std::string_view)> output)
-    : executor_(std::move(executor)), output_(std::move(output))
-{
-}
+    : executor_(std::move(executor)), output_(std::move(output)) {}
 
 asio::awaitable<std::string> script_run::run(std::string name,
-                                             std::vector<std::pair<std::string, std::string>> environment)
-{
+                                             std::vector<std::pair<std::string, std::string>> environment) {
     const auto ends = make_pipe();
     asio::posix::stream_descriptor output(executor_, ends.read_end);
     output.non_blocking(true);
     std::unique_ptr<child_process> child;
     try {
-        child = std::make_unique<child_process>(executor_,
-                                                command{.argv = {fmt::format("{}/scripts/{}", plan_folder, name)},
-                                                        .environment = std::move(environment),
-                                                        .stdout_fd = ends.write_end,
-                                                        .stderr_fd = ends.write_end,
-                                                        .directory = results_folder,
-                                                        .new_session = true});
+        child = std::make_unique<child_process>(
+            executor_, command{.argv = {fmt::format("{}/scripts/{}", plan_folder, name)},
+                               .environment = std::move(environment),
+                               .stdout_fd = ends.write_end,
+                               .stderr_fd = ends.write_end,
+                               .directory = results_folder,
+                               .new_session = true});
     } catch (const std::system_error& error) {
         output_(fmt::format("{}\n", error.what()));
     }
@@ -149,11 +141,11 @@ asio::awaitable<std::string> script_run::run(std::string name,
     const int status = std::get<0>(ended);
     if (killed_)
         co_return "killed";
-    co_return WIFEXITED(status) ? std::to_string(WEXITSTATUS(status)) : fmt::format("signal {}", WTERMSIG(status));
+    co_return WIFEXITED(status) ? std::to_string(WEXITSTATUS(status))
+                                : fmt::format("signal {}", WTERMSIG(status));
 }
 
-void script_run::kill() noexcept
-{
+void script_run::kill() noexcept {
     if (session_ <= 0)
         return;
     killed_ = true;

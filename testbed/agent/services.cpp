@@ -27,17 +27,16 @@ namespace {
 constexpr const char* bridge = "br0";
 
 // Debian keeps the tools of each Xen version in a folder of its own.
-fs::path xen_tools()
-{
+fs::path xen_tools() {
     for (const auto& entry : fs::directory_iterator("/usr/lib"))
-        if (entry.path().filename().string().starts_with("xen-") && fs::exists(entry.path() / "bin/xenstored"))
+        if (entry.path().filename().string().starts_with("xen-") &&
+            fs::exists(entry.path() / "bin/xenstored"))
             return entry.path() / "bin";
     throw std::runtime_error("dom0's image has no xenstored");
 }
 
 // Runs a program that ends or becomes a daemon.
-void run(std::vector<std::string> words)
-{
+void run(std::vector<std::string> words) {
     std::vector<char*> argv;
     for (auto& word : words)
         argv.push_back(word.data());
@@ -51,18 +50,16 @@ void run(std::vector<std::string> words)
         throw std::runtime_error(fmt::format("{}: {}", words.front(), describe_status(status)));
 }
 
-void set_host_name(const std::string& name)
-{
+void set_host_name(const std::string& name) {
     if (::sethostname(name.c_str(), name.size()) != 0)
         throw std::system_error(errno, std::generic_category(), "sethostname");
 }
 
 } // namespace
 
-void start_dom0_services()
-{
-    for (const auto* module : {"virtio_pci", "virtio_console", "xenfs", "xen-evtchn", "xen-gntdev", "xen-gntalloc",
-                               "xen-privcmd", "xen-netback", "bridge"})
+void start_dom0_services() {
+    for (const auto* module : {"virtio_pci", "virtio_console", "xenfs", "xen-evtchn", "xen-gntdev",
+                               "xen-gntalloc", "xen-privcmd", "xen-netback", "bridge"})
         load_kernel_module(module);
     mount_xenfs();
     set_host_name("dom0");
@@ -72,11 +69,11 @@ void start_dom0_services()
     const auto tools = xen_tools();
     run({tools / "xenstored", "--pid-file", "/run/xen/xenstored.pid"});
     run({tools / "xen-init-dom0"});
-    run({tools / "xenconsoled", "--pid-file=/run/xen/xenconsoled.pid", "--log=guest", "--log-dir=/var/log/xen/console"});
+    run({tools / "xenconsoled", "--pid-file=/run/xen/xenconsoled.pid", "--log=guest",
+         "--log-dir=/var/log/xen/console"});
 }
 
-void start_guest_services(const std::string& name)
-{
+void start_guest_services(const std::string& name) {
     for (const auto* module : {"xenfs", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-netfront"})
         load_kernel_module(module);
     mount_xenfs();
@@ -85,8 +82,7 @@ void start_guest_services(const std::string& name)
     set_up_interface("eth0", boot_parameter("tb.ip"));
 }
 
-std::string load_xen_vsock()
-{
+std::string load_xen_vsock() {
     try {
         load_kernel_module("vsock");
         load_module_file(std::string(plan_folder) + "/xen_vsock.ko");
@@ -96,8 +92,7 @@ std::string load_xen_vsock()
     }
 }
 
-int connect_vif(const std::string& action)
-{
+int connect_vif(const std::string& action) {
     const char* interface = std::getenv("vif");
     const char* node = std::getenv("XENBUS_PATH");
     if (action != "online" || interface == nullptr || node == nullptr)

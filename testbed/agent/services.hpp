@@ -15,8 +15,8 @@ void start_guest_services(const std::string& name);
 /// Loads xen_vsock.ko and what it needs. Returns an empty string, or why not.
 std::string load_xen_vsock();
 
-/// xl's hotplug script for a guest's network interface, with the action as its argument: on "online" the interface
-/// becomes a port of the bridge. Returns an exit status.
+/// xl's hotplug script for a guest's network interface, with the action as its argument: on "online" the
+/// interface becomes a port of the bridge. Returns an exit status.
 int connect_vif(const std::string& action);
 
 } // namespace xvsock::testbed

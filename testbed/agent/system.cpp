@@ -34,21 +34,18 @@ namespace xvsock::testbed {
 
 namespace {
 
-[[noreturn]] void fail(const std::string& what)
-{
+[[noreturn]] void fail(const std::string& what) {
     throw std::system_error(errno, std::generic_category(), what);
 }
 
-void mount_one(const char* type, const char* where)
-{
+void mount_one(const char* type, const char* where) {
     fs::create_directories(where);
     if (::mount(type, where, type, 0, nullptr) != 0 && errno != EBUSY)
         fail(fmt::format("mount {}", where));
 }
 
 // "kernel/net/vmw_vsock/vsock.ko" is "vsock"; the kernel takes - and _ for the same.
-std::string module_name(const std::string& path)
-{
+std::string module_name(const std::string& path) {
     auto name = fs::path(path).filename().string();
     name = name.substr(0, name.find(".ko"));
     std::replace(name.begin(), name.end(), '-', '_');
@@ -69,15 +66,14 @@ private:
     int fd_;
 };
 
-ifreq request_for(const std::string& name)
-{
+ifreq request_for(const std::string& name) {
     ifreq request{};
     name.copy(request.ifr_name, IFNAMSIZ - 1);
     return request;
 }
 
-void set_address(interface_control& control, unsigned long request_code, const std::string& name, const std::string& text)
-{
+void set_address(interface_control& control, unsigned long request_code, const std::string& name,
+                 const std::string& text) {
     auto request = request_for(name);
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -89,8 +85,7 @@ void set_address(interface_control& control, unsigned long request_code, const s
 
 } // namespace
 
-void mount_all()
-{
+void mount_all() {
     ::setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
     ::setenv("HOME", "/root", 1);
     ::setenv("TERM", "linux", 1);
@@ -105,8 +100,8 @@ void mount_all()
         fs::remove_all("/var/run");
         fs::create_directory_symlink("/run", "/var/run");
     }
-    for (const auto* folder : {"/results", "/run/lock", "/run/xen", "/run/xenstored", "/var/lib/xen", "/var/lib/xenstored",
-                               "/var/log/xen/console"})
+    for (const auto* folder : {"/results", "/run/lock", "/run/xen", "/run/xenstored", "/var/lib/xen",
+                               "/var/lib/xenstored", "/var/log/xen/console"})
         fs::create_directories(folder);
     const int console = ::open("/dev/console", O_RDWR | O_NOCTTY);
     for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
@@ -119,8 +114,7 @@ void mount_all()
     ::klogctl(set_console_level, nullptr, everything);
 }
 
-void load_module_file(const std::string& file)
-{
+void load_module_file(const std::string& file) {
     const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         fail(file);
@@ -132,8 +126,7 @@ void load_module_file(const std::string& file)
         fail(fmt::format("cannot load {}", file));
 }
 
-void load_kernel_module(const std::string& name)
-{
+void load_kernel_module(const std::string& name) {
     utsname kernel{};
     ::uname(&kernel);
     const auto folder = fmt::format("/usr/lib/modules/{}/", kernel.release);
@@ -154,13 +147,11 @@ void load_kernel_module(const std::string& name)
     // A module that is built in has no line.
 }
 
-void mount_xenfs()
-{
+void mount_xenfs() {
     mount_one("xenfs", "/proc/xen");
 }
 
-std::string boot_parameter(const std::string& key)
-{
+std::string boot_parameter(const std::string& key) {
     std::ifstream line("/proc/cmdline");
     for (std::string word; line >> word;)
         if (word.starts_with(key + "="))
@@ -168,12 +159,12 @@ std::string boot_parameter(const std::string& key)
     return {};
 }
 
-void set_up_interface(const std::string& name, const std::string& address)
-{
+void set_up_interface(const std::string& name, const std::string& address) {
     using namespace std::chrono_literals;
     interface_control control;
     auto request = request_for(name);
-    // The frontend makes its interface some time after its module is loaded, and tells no one who is not udev.
+    // The frontend makes its interface some time after its module is loaded, and tells no one who is not
+    // udev.
     for (int attempt = 0; !control.call(SIOCGIFFLAGS, &request); ++attempt) {
         if (attempt == 1000)
             fail(name);
@@ -189,16 +180,14 @@ void set_up_interface(const std::string& name, const std::string& address)
         fail(name);
 }
 
-void add_bridge(const std::string& name)
-{
+void add_bridge(const std::string& name) {
     interface_control control;
     auto text = name;
     if (!control.call(SIOCBRADDBR, text.data()))
         fail(name);
 }
 
-void add_to_bridge(const std::string& bridge, const std::string& interface)
-{
+void add_to_bridge(const std::string& bridge, const std::string& interface) {
     interface_control control;
     auto request = request_for(bridge);
     request.ifr_ifindex = static_cast<int>(::if_nametoindex(interface.c_str()));
@@ -206,8 +195,7 @@ void add_to_bridge(const std::string& bridge, const std::string& interface)
         fail(fmt::format("{} in {}", interface, bridge));
 }
 
-void be_init(int (*role)())
-{
+void be_init(int (*role)()) {
     const pid_t child = ::fork();
     if (child == 0)
         std::exit(role());

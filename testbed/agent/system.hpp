@@ -22,7 +22,8 @@ void mount_xenfs();
 /// The value of a word "key=value" on the kernel's command line, or an empty string.
 std::string boot_parameter(const std::string& key);
 
-/// Sets the interface up, with an address in 10.77.0.0/24 when one is given. Waits up to 10 s for it to appear.
+/// Sets the interface up, with an address in 10.77.0.0/24 when one is given. Waits up to 10 s for it to
+/// appear.
 void set_up_interface(const std::string& name, const std::string& address = "");
 /// Makes a bridge.
 void add_bridge(const std::string& name);

@@ -25,8 +25,7 @@ namespace xvsock::testbed {
 
 namespace {
 
-command shell_command(int terminal, environment_list environment)
-{
+command shell_command(int terminal, environment_list environment) {
     command shell{.argv = {"/bin/bash", "--norc"}, .environment = std::move(environment)};
     shell.environment.emplace_back("PS1", "\\h:\\w# ");
     shell.stdin_fd = shell.stdout_fd = shell.stderr_fd = terminal;
@@ -38,17 +37,14 @@ command shell_command(int terminal, environment_list environment)
 } // namespace
 
 terminals::terminals(asio::any_io_executor executor, output_handler output)
-    : executor_(std::move(executor)), output_(std::move(output))
-{
-}
+    : executor_(std::move(executor)), output_(std::move(output)) {}
 
-asio::awaitable<void> terminals::read_all(std::string name, bool report)
-{
+asio::awaitable<void> terminals::read_all(std::string name, bool report) {
     std::array<char, 4096> buffer;
     for (;;) {
         boost::system::error_code error;
-        const auto count = co_await masters_.at(name).async_read_some(asio::buffer(buffer),
-                                                                      asio::redirect_error(asio::use_awaitable, error));
+        const auto count = co_await masters_.at(name).async_read_some(
+            asio::buffer(buffer), asio::redirect_error(asio::use_awaitable, error));
         if (error)
             co_return;
         if (report)
@@ -56,8 +52,7 @@ asio::awaitable<void> terminals::read_all(std::string name, bool report)
     }
 }
 
-asio::awaitable<void> terminals::run_shell(std::string name, environment_list environment)
-{
+asio::awaitable<void> terminals::run_shell(std::string name, environment_list environment) {
     int master = -1;
     int slave = -1;
     if (::openpty(&master, &slave, nullptr, nullptr, nullptr) != 0)
@@ -71,8 +66,7 @@ asio::awaitable<void> terminals::run_shell(std::string name, environment_list en
     co_await shell.wait();
 }
 
-void terminals::open_console(const std::string& name, const std::string& device)
-{
+void terminals::open_console(const std::string& name, const std::string& device) {
     const int fd = ::open(device.c_str(), O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (fd < 0)
         throw std::system_error(errno, std::generic_category(), device);
@@ -84,8 +78,7 @@ void terminals::open_console(const std::string& name, const std::string& device)
     asio::co_spawn(executor_, read_all(name, false), asio::detached);
 }
 
-void terminals::type(const std::string& name, std::string_view bytes)
-{
+void terminals::type(const std::string& name, std::string_view bytes) {
     const auto found = masters_.find(name);
     if (found == masters_.end())
         return;
@@ -97,8 +90,7 @@ void terminals::type(const std::string& name, std::string_view bytes)
     }
 }
 
-asio::awaitable<void> shells_on_console(environment_list environment)
-{
+asio::awaitable<void> shells_on_console(environment_list environment) {
     const int terminal = ::open("/dev/hvc0", O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (terminal < 0)
         throw std::system_error(errno, std::generic_category(), "/dev/hvc0");

@@ -16,8 +16,7 @@ namespace asio = boost::asio;
 
 namespace xvsock::testbed {
 
-asio::awaitable<tool_result> run_tool(std::vector<std::string> argv)
-{
+asio::awaitable<tool_result> run_tool(std::vector<std::string> argv) {
     // A memory file and not a pipe: `xl create` leaves a daemon that keeps its output open.
     const int file = ::memfd_create("output", MFD_CLOEXEC);
     if (file < 0)

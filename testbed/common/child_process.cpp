@@ -22,15 +22,13 @@ namespace xvsock::testbed {
 
 namespace {
 
-[[noreturn]] void fail_exec(int report_fd)
-{
+[[noreturn]] void fail_exec(int report_fd) {
     const int error = errno;
     [[maybe_unused]] const auto written = ::write(report_fd, &error, sizeof error);
     ::_exit(127);
 }
 
-void place(int fd, int target, int report_fd)
-{
+void place(int fd, int target, int report_fd) {
     const int source = fd >= 0 ? fd : ::open("/dev/null", O_RDWR | O_CLOEXEC);
     if (source < 0)
         fail_exec(report_fd);
@@ -44,8 +42,8 @@ void place(int fd, int target, int report_fd)
 
 // Runs between fork and exec: async-signal-safe calls only, the program is single-threaded at this point
 // anyway but for libxenstore's reader.
-[[noreturn]] void become(const command& what, char* const* argv, char* const* envp, pid_t parent, int report_fd)
-{
+[[noreturn]] void become(const command& what, char* const* argv, char* const* envp, pid_t parent,
+                         int report_fd) {
     if (what.new_session)
         ::setsid();
     else
@@ -76,8 +74,7 @@ void place(int fd, int target, int report_fd)
     fail_exec(report_fd);
 }
 
-std::vector<std::string> merged_environment(const command& what)
-{
+std::vector<std::string> merged_environment(const command& what) {
     std::vector<std::string> merged;
     for (char** entry = environ; *entry != nullptr; ++entry) {
         const std::string text = *entry;
@@ -93,8 +90,7 @@ std::vector<std::string> merged_environment(const command& what)
     return merged;
 }
 
-std::vector<char*> pointers(std::vector<std::string>& strings)
-{
+std::vector<char*> pointers(std::vector<std::string>& strings) {
     std::vector<char*> list;
     for (auto& text : strings)
         list.push_back(text.data());
@@ -104,8 +100,7 @@ std::vector<char*> pointers(std::vector<std::string>& strings)
 
 } // namespace
 
-child_process::child_process(const asio::any_io_executor& executor, const command& what) : pidfd_(executor)
-{
+child_process::child_process(const asio::any_io_executor& executor, const command& what) : pidfd_(executor) {
     int report[2];
     if (::pipe2(report, O_CLOEXEC) < 0)
         throw std::system_error(errno, std::generic_category(), "pipe");
@@ -144,15 +139,13 @@ child_process::child_process(const asio::any_io_executor& executor, const comman
     pidfd_.assign(fd);
 }
 
-child_process::~child_process()
-{
+child_process::~child_process() {
     signal_group(SIGKILL);
     if (pid_ > 0 && !reaped_)
         ::waitpid(pid_, nullptr, 0);
 }
 
-asio::awaitable<int> child_process::wait()
-{
+asio::awaitable<int> child_process::wait() {
     co_await pidfd_.async_wait(asio::posix::stream_descriptor::wait_read, asio::use_awaitable);
     int status = 0;
     if (::waitpid(pid_, &status, 0) < 0)
@@ -161,21 +154,19 @@ asio::awaitable<int> child_process::wait()
     co_return status;
 }
 
-void child_process::signal_group(int number) const noexcept
-{
+void child_process::signal_group(int number) const noexcept {
     if (pid_ > 0 && !reaped_)
         ::kill(-pid_, number);
 }
 
-std::string describe_status(int wait_status)
-{
+std::string describe_status(int wait_status) {
     if (WIFSIGNALED(wait_status))
-        return fmt::format("killed by signal {} ({})", WTERMSIG(wait_status), ::strsignal(WTERMSIG(wait_status)));
+        return fmt::format("killed by signal {} ({})", WTERMSIG(wait_status),
+                           ::strsignal(WTERMSIG(wait_status)));
     return fmt::format("exit status {}", WEXITSTATUS(wait_status));
 }
 
-std::string find_program(const std::string& name)
-{
+std::string find_program(const std::string& name) {
     const char* path = std::getenv("PATH");
     std::istringstream folders(std::string(path != nullptr ? path : "") + ":/usr/sbin:/sbin:/usr/bin:/bin");
     for (std::string folder; std::getline(folders, folder, ':');) {

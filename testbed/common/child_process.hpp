@@ -14,9 +14,7 @@
 namespace xvsock::testbed {
 
 /// A list of words. For use in co_await expressions, where g++ 12 does not take a braced list.
-template <typename... Words>
-std::vector<std::string> word_list(const Words&... words)
-{
+template <typename... Words> std::vector<std::string> word_list(const Words&... words) {
     std::vector<std::string> list;
     (list.emplace_back(words), ...);
     return list;
@@ -29,11 +27,11 @@ struct command {
     int stdin_fd = -1;                                                 ///< -1: /dev/null, also below
     int stdout_fd = -1;
     int stderr_fd = -1;
-    std::string directory = {};  ///< working directory; empty: the caller's
-    std::string root = {};       ///< chroot; empty: none
-    int death_signal = SIGKILL;  ///< what the child gets when this program dies, 0 for nothing
+    std::string directory = {};     ///< working directory; empty: the caller's
+    std::string root = {};          ///< chroot; empty: none
+    int death_signal = SIGKILL;     ///< what the child gets when this program dies, 0 for nothing
     std::vector<int> kept_fds = {}; ///< stay open in the child under their numbers
-    bool new_session = false;    ///< a session with the child's stdin as its terminal, if that is one
+    bool new_session = false;       ///< a session with the child's stdin as its terminal, if that is one
 };
 
 /// A running child. Its destructor kills the whole process group and reaps the child.

@@ -16,8 +16,7 @@ constexpr char magic = '\x7e';
 
 } // namespace
 
-std::string encode(const frame& message)
-{
+std::string encode(const frame& message) {
     if (message.name.size() > 255 || message.payload.size() > frame::max_payload)
         throw std::length_error("frame too long");
     std::array<unsigned char, 4> length{};
@@ -34,8 +33,7 @@ std::string encode(const frame& message)
     return bytes;
 }
 
-std::optional<frame> frame_decoder::next()
-{
+std::optional<frame> frame_decoder::next() {
     if (pending_.size() < header_size)
         return std::nullopt;
     const auto* raw = reinterpret_cast<const unsigned char*>(pending_.data());

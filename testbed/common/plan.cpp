@@ -15,8 +15,7 @@ namespace {
 
 using pairs = std::vector<std::pair<std::string, std::string>>;
 
-json::value guest_to_json(const guest_plan& guest)
-{
+json::value guest_to_json(const guest_plan& guest) {
     return json::object{{"name", guest.name},
                         {"vcpus", guest.vcpus},
                         {"memory", guest.memory},
@@ -26,8 +25,7 @@ json::value guest_to_json(const guest_plan& guest)
                         {"extra_config", json::value_from(guest.extra_config)}};
 }
 
-guest_plan guest_from_json(const json::object& object)
-{
+guest_plan guest_from_json(const json::object& object) {
     return {json::value_to<std::string>(object.at("name")),
             object.at("vcpus").to_number<int>(),
             object.at("memory").to_number<int>(),
@@ -39,13 +37,11 @@ guest_plan guest_from_json(const json::object& object)
 
 } // namespace
 
-std::string guest_address(std::size_t index)
-{
+std::string guest_address(std::size_t index) {
     return fmt::format("10.77.0.{}", 11 + index);
 }
 
-json::value to_json(const run_plan& plan)
-{
+json::value to_json(const run_plan& plan) {
     json::array guests;
     for (const auto& guest : plan.guests)
         guests.push_back(guest_to_json(guest));
@@ -60,8 +56,7 @@ json::value to_json(const run_plan& plan)
                         {"wait_for", json::value_from(plan.wait_for)}};
 }
 
-run_plan plan_from_json(const json::value& document)
-{
+run_plan plan_from_json(const json::value& document) {
     const auto& object = document.as_object();
     run_plan plan;
     plan.mode = json::value_to<std::string>(object.at("mode"));

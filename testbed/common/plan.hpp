@@ -46,8 +46,9 @@ inline constexpr const char* results_folder = "/results";
 inline constexpr const char* dom0_address = "10.77.0.1";
 inline constexpr unsigned short collect_port = 7877;
 
-/// Kernel parameters of dom0 and the guests. Emulated processors are slow, the more so on a busy machine: what the
-/// watchdogs take for a lockup is given three times the usual time, and self-tests of the crypto code are left out.
+/// Kernel parameters of dom0 and the guests. Emulated processors are slow, the more so on a busy machine:
+/// what the watchdogs take for a lockup is given three times the usual time, and self-tests of the crypto
+/// code are left out.
 inline constexpr const char* kernel_parameters =
     "console=hvc0 printk.time=1 rootfstype=ramfs loglevel=5 cryptomgr.notests watchdog_thresh=30 "
     "rcupdate.rcu_cpu_stall_timeout=60";

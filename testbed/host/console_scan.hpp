@@ -20,7 +20,8 @@ struct console_report {
 /// programs print there is not.
 class console_scanner {
 public:
-    /// `expected`: regular expressions of lines that are allowed, beside the built-in ones (see docs/testbed.md).
+    /// `expected`: regular expressions of lines that are allowed, beside the built-in ones (see
+    /// docs/testbed.md).
     explicit console_scanner(const std::vector<std::string>& expected = {});
 
     /// Adds a piece of the console's output; lines may be cut anywhere.

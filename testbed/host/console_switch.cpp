@@ -19,8 +19,7 @@ constexpr char escape_key = '\x1d'; // Ctrl-]
 constexpr const char* end_of_input = "exit\n";
 constexpr std::size_t kept = 2048;
 
-void print(std::string_view text)
-{
+void print(std::string_view text) {
     std::fwrite(text.data(), 1, text.size(), stdout);
     std::fflush(stdout);
 }
@@ -28,18 +27,14 @@ void print(std::string_view text)
 } // namespace
 
 console_switch::console_switch(const asio::any_io_executor& executor, std::vector<std::string> names)
-    : names_(std::move(names)), is_terminal_(::isatty(STDIN_FILENO) != 0), input_(executor)
-{
-}
+    : names_(std::move(names)), is_terminal_(::isatty(STDIN_FILENO) != 0), input_(executor) {}
 
-console_switch::~console_switch()
-{
+console_switch::~console_switch() {
     if (started_ && is_terminal_)
         ::tcsetattr(STDIN_FILENO, TCSANOW, &saved_);
 }
 
-asio::awaitable<void> console_switch::run(typist type)
-{
+asio::awaitable<void> console_switch::run(typist type) {
     input_.assign(::dup(STDIN_FILENO));
     started_ = true;
     if (is_terminal_) {
@@ -54,8 +49,8 @@ asio::awaitable<void> console_switch::run(typist type)
     std::array<char, 4096> buffer;
     for (;;) {
         boost::system::error_code error;
-        const auto count =
-            co_await input_.async_read_some(asio::buffer(buffer), asio::redirect_error(asio::use_awaitable, error));
+        const auto count = co_await input_.async_read_some(asio::buffer(buffer),
+                                                           asio::redirect_error(asio::use_awaitable, error));
         if (error == asio::error::operation_aborted)
             throw boost::system::system_error(error);
         if (error)
@@ -72,8 +67,7 @@ asio::awaitable<void> console_switch::run(typist type)
 }
 
 // True when the person wants to leave.
-asio::awaitable<bool> console_switch::typed(const typist& type, std::string_view bytes)
-{
+asio::awaitable<bool> console_switch::typed(const typist& type, std::string_view bytes) {
     std::string plain;
     for (const char key : bytes) {
         if (in_menu_ && key != escape_key) {
@@ -92,8 +86,7 @@ asio::awaitable<bool> console_switch::typed(const typist& type, std::string_view
     co_return false;
 }
 
-bool console_switch::menu(char key)
-{
+bool console_switch::menu(char key) {
     if (key == 'q')
         return true;
     if (key >= '0' && key <= '9')
@@ -102,21 +95,20 @@ bool console_switch::menu(char key)
         choose(static_cast<std::size_t>(key - 'a') + 10);
     else
         for (std::size_t i = 0; i < names_.size(); ++i)
-            print(fmt::format("{} {}{}\n", i < 10 ? static_cast<char>('0' + i) : static_cast<char>('a' + i - 10), names_[i],
-                              i == chosen_ ? " (this one)" : ""));
+            print(fmt::format("{} {}{}\n",
+                              i < 10 ? static_cast<char>('0' + i) : static_cast<char>('a' + i - 10),
+                              names_[i], i == chosen_ ? " (this one)" : ""));
     return false;
 }
 
-void console_switch::choose(std::size_t index)
-{
+void console_switch::choose(std::size_t index) {
     if (index >= names_.size())
         return;
     chosen_ = index;
     print(fmt::format("\n--- console of {} ---\n{}", names_[chosen_], recent_[names_[chosen_]]));
 }
 
-void console_switch::show(const std::string& name, std::string_view bytes)
-{
+void console_switch::show(const std::string& name, std::string_view bytes) {
     auto& recent = recent_[name];
     recent.append(bytes);
     if (recent.size() > kept)

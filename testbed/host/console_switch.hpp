@@ -14,8 +14,8 @@
 
 namespace xvsock::testbed {
 
-/// Reads this program's stdin and prints the chosen console. When stdin is no terminal, all that comes from it is
-/// typed in dom0, and its end ends dom0's shell.
+/// Reads this program's stdin and prints the chosen console. When stdin is no terminal, all that comes from
+/// it is typed in dom0, and its end ends dom0's shell.
 class console_switch {
 public:
     using typist = std::function<boost::asio::awaitable<void>(std::string name, std::string bytes)>;
@@ -44,7 +44,8 @@ private:
     bool is_terminal_ = false;
     termios saved_{};
     boost::asio::posix::stream_descriptor input_;
-    std::map<std::string, std::string> recent_; ///< the last bytes of each console, to repeat when it is chosen
+    std::map<std::string, std::string>
+        recent_; ///< the last bytes of each console, to repeat when it is chosen
 };
 
 } // namespace xvsock::testbed

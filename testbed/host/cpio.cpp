@@ -24,70 +24,63 @@ constexpr std::uint64_t largest_member = 0xffffffff;
 } // namespace
 
 cpio_writer::cpio_writer(fs::path file, bool append)
-    : file_(std::move(file)), out_(file_, std::ios::binary | (append ? std::ios::app : std::ios::trunc))
-{
+    : file_(std::move(file)), out_(file_, std::ios::binary | (append ? std::ios::app : std::ios::trunc)) {
     if (!out_)
         fail();
 }
 
-void cpio_writer::fail() const
-{
+void cpio_writer::fail() const {
     const int error = errno;
     throw failure(exit_environment, fmt::format("cannot write {}: {}", file_.string(), std::strerror(error)));
 }
 
-void cpio_writer::write(const char* data, std::size_t size)
-{
+void cpio_writer::write(const char* data, std::size_t size) {
     if (!out_.write(data, static_cast<std::streamsize>(size)))
         fail();
     written_ += size;
 }
 
-void cpio_writer::pad(std::size_t boundary)
-{
+void cpio_writer::pad(std::size_t boundary) {
     static constexpr char zeros[archive_boundary] = {};
     if (const auto rest = written_ % boundary; rest != 0)
         write(zeros, boundary - rest);
 }
 
-void cpio_writer::header(const std::string& path, unsigned mode, std::uint64_t size, unsigned major, unsigned minor)
-{
+void cpio_writer::header(const std::string& path, unsigned mode, std::uint64_t size, unsigned major,
+                         unsigned minor) {
     if (size > largest_member)
         throw failure(exit_environment, fmt::format("{} is too large for an initramfs (limit 4 GiB)", path));
     // magic, inode, mode, uid, gid, links, time, size, device, special device, name's size, checksum
-    const auto text = fmt::format("070701{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}",
-                                  inode_++, mode, 0, 0, 1, 0, size, 0, 0, major, minor, path.size() + 1, 0);
+    const auto text =
+        fmt::format("070701{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}",
+                    inode_++, mode, 0, 0, 1, 0, size, 0, 0, major, minor, path.size() + 1, 0);
     write(text.data(), text.size());
     write(path.c_str(), path.size() + 1);
     pad(member_boundary);
 }
 
-void cpio_writer::add_folder(const std::string& path, unsigned permissions)
-{
+void cpio_writer::add_folder(const std::string& path, unsigned permissions) {
     header(path, S_IFDIR | permissions, 0);
 }
 
-void cpio_writer::add_link(const std::string& path, const std::string& target)
-{
+void cpio_writer::add_link(const std::string& path, const std::string& target) {
     header(path, S_IFLNK | 0777, target.size());
     write(target.data(), target.size());
     pad(member_boundary);
 }
 
-void cpio_writer::add_text(const std::string& path, std::string_view content, unsigned permissions)
-{
+void cpio_writer::add_text(const std::string& path, std::string_view content, unsigned permissions) {
     header(path, S_IFREG | permissions, content.size());
     write(content.data(), content.size());
     pad(member_boundary);
 }
 
-void cpio_writer::add_device(const std::string& path, unsigned major, unsigned minor, unsigned permissions)
-{
+void cpio_writer::add_device(const std::string& path, unsigned major, unsigned minor, unsigned permissions) {
     header(path, S_IFCHR | permissions, 0, major, minor);
 }
 
-void cpio_writer::add_file(const std::string& path, const std::vector<fs::path>& sources, unsigned permissions)
-{
+void cpio_writer::add_file(const std::string& path, const std::vector<fs::path>& sources,
+                           unsigned permissions) {
     std::uint64_t total = 0;
     for (const auto& source : sources)
         total += fs::file_size(source);
@@ -106,15 +99,13 @@ void cpio_writer::add_file(const std::string& path, const std::vector<fs::path>&
     pad(member_boundary);
 }
 
-void cpio_writer::add_parents(const std::string& path)
-{
+void cpio_writer::add_parents(const std::string& path) {
     for (auto slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1))
         add_folder(path.substr(0, slash));
 }
 
 void cpio_writer::add_tree(const fs::path& folder, const std::string& prefix,
-                           const std::function<bool(const std::string&)>& skip)
-{
+                           const std::function<bool(const std::string&)>& skip) {
     std::vector<fs::path> entries;
     for (const auto& entry : fs::directory_iterator(folder))
         entries.push_back(entry.path());
@@ -125,7 +116,8 @@ void cpio_writer::add_tree(const fs::path& folder, const std::string& prefix,
             continue;
         struct stat info {};
         if (::lstat(entry.c_str(), &info) != 0)
-            throw failure(exit_environment, fmt::format("cannot read {}: {}", entry.string(), std::strerror(errno)));
+            throw failure(exit_environment,
+                          fmt::format("cannot read {}: {}", entry.string(), std::strerror(errno)));
         const unsigned permissions = info.st_mode & 07777U;
         if (S_ISDIR(info.st_mode)) {
             add_folder(path, permissions);
@@ -140,8 +132,7 @@ void cpio_writer::add_tree(const fs::path& folder, const std::string& prefix,
     }
 }
 
-void cpio_writer::finish()
-{
+void cpio_writer::finish() {
     inode_ = 0;
     header("TRAILER!!!", 0, 0);
     pad(archive_boundary);

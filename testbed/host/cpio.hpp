@@ -26,7 +26,8 @@ public:
     void add_text(const std::string& path, std::string_view content, unsigned permissions = 0644);
     void add_device(const std::string& path, unsigned major, unsigned minor, unsigned permissions);
     /// A regular file made of the given files, one after the other.
-    void add_file(const std::string& path, const std::vector<std::filesystem::path>& sources, unsigned permissions);
+    void add_file(const std::string& path, const std::vector<std::filesystem::path>& sources,
+                  unsigned permissions);
     /// The folders above `path`, "a" and "a/b" for "a/b/c".
     void add_parents(const std::string& path);
     /// Everything below `folder`, under `prefix`; members for which `skip` says true are left out.
@@ -37,7 +38,8 @@ public:
     void finish();
 
 private:
-    void header(const std::string& path, unsigned mode, std::uint64_t size, unsigned major = 0, unsigned minor = 0);
+    void header(const std::string& path, unsigned mode, std::uint64_t size, unsigned major = 0,
+                unsigned minor = 0);
     void write(const char* data, std::size_t size);
     void pad(std::size_t boundary);
     [[noreturn]] void fail() const;

@@ -28,15 +28,13 @@ constexpr const char* recipe_file = "recipe";
 
 } // namespace
 
-std::string cache_key(const std::string& kind, const std::string& recipe)
-{
+std::string cache_key(const std::string& kind, const std::string& recipe) {
     const boost::uuids::name_generator_sha1 generator(boost::uuids::ns::oid());
     return fmt::format("{}-{}", kind, boost::uuids::to_string(generator(recipe)));
 }
 
 image_cache::image_cache(fs::path root, const std::function<void(const std::string&)>& waiting)
-    : root_(std::move(root))
-{
+    : root_(std::move(root)) {
     std::error_code error;
     fs::create_directories(root_, error);
     const auto lock_file = root_ / "lock";
@@ -49,19 +47,18 @@ image_cache::image_cache(fs::path root, const std::function<void(const std::stri
         if (::flock(lock_, LOCK_EX) != 0) {
             const int reason = errno;
             ::close(lock_);
-            throw failure(exit_environment, fmt::format("cannot lock {}: {}", lock_file.string(), std::strerror(reason)));
+            throw failure(exit_environment,
+                          fmt::format("cannot lock {}: {}", lock_file.string(), std::strerror(reason)));
         }
     }
     clean();
 }
 
-image_cache::~image_cache()
-{
+image_cache::~image_cache() {
     ::close(lock_);
 }
 
-void image_cache::clean() const
-{
+void image_cache::clean() const {
     const auto oldest = fs::file_time_type::clock::now() - std::chrono::hours(24 * max_age_days);
     for (const auto& entry : fs::directory_iterator(root_)) {
         std::error_code ignored;
@@ -74,8 +71,7 @@ void image_cache::clean() const
     }
 }
 
-asio::awaitable<fs::path> image_cache::obtain(std::string kind, std::string recipe, builder build)
-{
+asio::awaitable<fs::path> image_cache::obtain(std::string kind, std::string recipe, builder build) {
     const auto key = cache_key(kind, recipe);
     auto folder = root_ / key;
     if (fs::exists(folder / recipe_file) && !refresh_) {

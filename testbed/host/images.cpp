@@ -27,47 +27,55 @@ namespace {
 // Counts up when the way images are made changes, so that old cache entries are no longer taken.
 constexpr int recipe_version = 3;
 
-const std::vector<std::string>& common_packages()
-{
+const std::vector<std::string>& common_packages() {
     // Small, because every guest unpacks it: busybox stands in for all commands that no package brings.
     static const std::vector<std::string> names{"base-files", "bash",    "busybox",    "coreutils",
                                                 "dash",       "netbase", "libstdc++6", "xenstore-utils"};
     return names;
 }
 
-const std::vector<std::string>& common_modules()
-{
+const std::vector<std::string>& common_modules() {
     static const std::vector<std::string> names{
-        "xenfs",       "xen-evtchn",    "xen-gntdev",  "xen-gntalloc",   "xen-privcmd", "xen-netback", "xen-netfront", "bridge",
-        "virtio_pci", "virtio_console", "vsock", "vsock_loopback", "vsock_diag"};
+        "xenfs",       "xen-evtchn",     "xen-gntdev", "xen-gntalloc", "xen-privcmd",
+        "xen-netback", "xen-netfront",   "bridge",     "virtio_pci",   "virtio_console",
+        "vsock",       "vsock_loopback", "vsock_diag"};
     return names;
 }
 
-std::vector<std::string> sorted(std::vector<std::string> names)
-{
+std::vector<std::string> sorted(std::vector<std::string> names) {
     std::sort(names.begin(), names.end());
     names.erase(std::unique(names.begin(), names.end()), names.end());
     return names;
 }
 
-std::vector<std::string> join(const std::vector<std::string>& a, std::vector<std::string> b)
-{
+std::vector<std::string> join(const std::vector<std::string>& a, std::vector<std::string> b) {
     b.insert(b.end(), a.begin(), a.end());
     return sorted(std::move(b));
 }
 
 // Left out of every image: what no program in a test reads.
-bool unneeded(const std::string& path)
-{
-    static constexpr std::array<std::string_view, 16> folders{
-        "usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/share/lintian",
-        "usr/share/bash-completion", "usr/share/common-licenses", "usr/share/i18n", "usr/lib/x86_64-linux-gnu/gconv",
-        "usr/lib/udev/hwdb.d", "var/lib/apt", "var/cache", "var/lib/dpkg/info", "var/log", "boot", "dev"};
-    return std::find(folders.begin(), folders.end(), path) != folders.end() || path.ends_with("/boot/xen-shim");
+bool unneeded(const std::string& path) {
+    static constexpr std::array<std::string_view, 16> folders{"usr/share/doc",
+                                                              "usr/share/man",
+                                                              "usr/share/locale",
+                                                              "usr/share/info",
+                                                              "usr/share/lintian",
+                                                              "usr/share/bash-completion",
+                                                              "usr/share/common-licenses",
+                                                              "usr/share/i18n",
+                                                              "usr/lib/x86_64-linux-gnu/gconv",
+                                                              "usr/lib/udev/hwdb.d",
+                                                              "var/lib/apt",
+                                                              "var/cache",
+                                                              "var/lib/dpkg/info",
+                                                              "var/log",
+                                                              "boot",
+                                                              "dev"};
+    return std::find(folders.begin(), folders.end(), path) != folders.end() ||
+           path.ends_with("/boot/xen-shim");
 }
 
-asio::awaitable<void> make_archive(fs::path root, fs::path file)
-{
+asio::awaitable<void> make_archive(fs::path root, fs::path file) {
     cpio_writer archive(file);
     archive.add_tree(root, "", unneeded);
     archive.add_folder("dev");
@@ -79,8 +87,7 @@ asio::awaitable<void> make_archive(fs::path root, fs::path file)
     co_return;
 }
 
-asio::awaitable<void> build_kernel(fs::path folder, std::string suite, std::vector<std::string> modules)
-{
+asio::awaitable<void> build_kernel(fs::path folder, std::string suite, std::vector<std::string> modules) {
     const auto root = folder / "root";
     root_description description;
     description.suite = suite;
@@ -93,8 +100,8 @@ asio::awaitable<void> build_kernel(fs::path folder, std::string suite, std::vect
     fs::remove_all(root);
 }
 
-asio::awaitable<void> build_dom0(fs::path folder, image_suite suite, std::vector<std::string> packages, bool configured)
-{
+asio::awaitable<void> build_dom0(fs::path folder, image_suite suite, std::vector<std::string> packages,
+                                 bool configured) {
     const auto root = folder / "root";
     root_description description{suite.userland, packages, configured};
     co_await build_root(std::move(description), root, folder.parent_path() / "logs");
@@ -102,8 +109,8 @@ asio::awaitable<void> build_dom0(fs::path folder, image_suite suite, std::vector
     co_await make_archive(root, folder / "archive.cpio");
 }
 
-asio::awaitable<void> build_guest(fs::path folder, image_suite suite, std::vector<std::string> packages, bool configured)
-{
+asio::awaitable<void> build_guest(fs::path folder, image_suite suite, std::vector<std::string> packages,
+                                  bool configured) {
     const auto root = folder / "root";
     root_description description{suite.userland, packages, configured};
     co_await build_root(std::move(description), root, folder.parent_path() / "logs");
@@ -113,15 +120,13 @@ asio::awaitable<void> build_guest(fs::path folder, image_suite suite, std::vecto
     fs::remove(folder / "archive.cpio");
 }
 
-std::string recipe(const std::string& suite, const std::vector<std::string>& parts, bool configured)
-{
+std::string recipe(const std::string& suite, const std::vector<std::string>& parts, bool configured) {
     return fmt::format("version {}\nsuite {}\nconfigured {}\n{}\n", recipe_version, suite, configured,
                        fmt::join(parts, "\n"));
 }
 
 // Says when a build starts and how long it took.
-image_cache::builder told(const progress& tell, std::string name, image_cache::builder build)
-{
+image_cache::builder told(const progress& tell, std::string name, image_cache::builder build) {
     return [&tell, name, build](fs::path folder) -> asio::awaitable<void> {
         tell.say("building " + name);
         const auto start = tell.seconds();
@@ -130,9 +135,8 @@ image_cache::builder told(const progress& tell, std::string name, image_cache::b
     };
 }
 
-asio::awaitable<fs::path> kernel_entry(std::string suite, std::vector<std::string> more_modules, image_cache& cache,
-                                       const progress& tell)
-{
+asio::awaitable<fs::path> kernel_entry(std::string suite, std::vector<std::string> more_modules,
+                                       image_cache& cache, const progress& tell) {
     const auto modules = join(common_modules(), std::move(more_modules));
     // Named, because g++ 12 destroys a closure twice that is a temporary of a co_await expression.
     const image_cache::builder make = told(tell, "the kernel", [&suite, &modules](fs::path folder) {
@@ -143,18 +147,18 @@ asio::awaitable<fs::path> kernel_entry(std::string suite, std::vector<std::strin
 
 } // namespace
 
-asio::awaitable<std::string> image_kernel_release(std::string suite, image_cache& cache, const progress& tell)
-{
+asio::awaitable<std::string> image_kernel_release(std::string suite, image_cache& cache,
+                                                  const progress& tell) {
     const auto entry = co_await kernel_entry(image_suite_named(suite).kernel, {}, cache, tell);
     co_return read_file(entry / "release");
 }
 
-asio::awaitable<boot_images> obtain_images(const scenario& what, image_cache& cache, const progress& tell)
-{
+asio::awaitable<boot_images> obtain_images(const scenario& what, image_cache& cache, const progress& tell) {
     using namespace asio::experimental::awaitable_operators;
     const auto& suite = image_suite_named(what.suite);
     const auto dom0_packages =
-        join(common_packages(), join(what.dom0_packages, {"xen-hypervisor-" + suite.xen + "-amd64", "xen-utils-" + suite.xen}));
+        join(common_packages(),
+             join(what.dom0_packages, {"xen-hypervisor-" + suite.xen + "-amd64", "xen-utils-" + suite.xen}));
     const auto guest_packages = join(common_packages(), what.packages);
 
     const image_cache::builder make_dom0 = told(tell, "dom0's image", [&](fs::path folder) {
@@ -164,18 +168,21 @@ asio::awaitable<boot_images> obtain_images(const scenario& what, image_cache& ca
         return build_guest(folder, suite, guest_packages, what.configured);
     });
     const auto programs = [&]() -> asio::awaitable<std::pair<fs::path, fs::path>> {
-        auto dom0 = co_await cache.obtain("dom0-" + suite.name, recipe(suite.userland, dom0_packages, what.configured),
-                                          make_dom0);
-        auto guest = co_await cache.obtain("guest-" + suite.name,
-                                           recipe(suite.userland, guest_packages, what.configured), make_guest);
+        auto dom0 = co_await cache.obtain("dom0-" + suite.name,
+                                          recipe(suite.userland, dom0_packages, what.configured), make_dom0);
+        auto guest = co_await cache.obtain(
+            "guest-" + suite.name, recipe(suite.userland, guest_packages, what.configured), make_guest);
         co_return std::pair{dom0, guest};
     };
     // Two at a time: downloads and unpacking overlap, two cores are not overrun.
     const auto [kernel, userland] =
         co_await (kernel_entry(suite.kernel, what.kernel_modules, cache, tell) && programs());
-    co_return boot_images{userland.first / "xen",         kernel / "vmlinux",
-                          kernel / "modules.cpio",        userland.first / "archive.cpio",
-                          userland.second / "archive.cpio.zst", read_file(kernel / "release")};
+    co_return boot_images{userland.first / "xen",
+                          kernel / "vmlinux",
+                          kernel / "modules.cpio",
+                          userland.first / "archive.cpio",
+                          userland.second / "archive.cpio.zst",
+                          read_file(kernel / "release")};
 }
 
 } // namespace xvsock::testbed

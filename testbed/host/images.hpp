@@ -15,18 +15,20 @@ namespace xvsock::testbed {
 
 /// Files of a bootable host. The archives are such that Linux takes them one after the other.
 struct boot_images {
-    std::filesystem::path xen;           ///< the hypervisor, a 32-bit ELF for QEMU's multiboot loader
-    std::filesystem::path vmlinux;       ///< the kernel, uncompressed, for dom0 and guests
-    std::filesystem::path modules;       ///< archive of the kernel modules
-    std::filesystem::path dom0;          ///< archive of dom0's programs
-    std::filesystem::path guest;         ///< archive of the guests' programs, compressed
-    std::string kernel_release;          ///< as uname -r says
+    std::filesystem::path xen;     ///< the hypervisor, a 32-bit ELF for QEMU's multiboot loader
+    std::filesystem::path vmlinux; ///< the kernel, uncompressed, for dom0 and guests
+    std::filesystem::path modules; ///< archive of the kernel modules
+    std::filesystem::path dom0;    ///< archive of dom0's programs
+    std::filesystem::path guest;   ///< archive of the guests' programs, compressed
+    std::string kernel_release;    ///< as uname -r says
 };
 
 /// Takes all of them from the cache, or makes them; needs root and the mirror only then.
-boost::asio::awaitable<boot_images> obtain_images(const scenario& what, image_cache& cache, const progress& tell);
+boost::asio::awaitable<boot_images> obtain_images(const scenario& what, image_cache& cache,
+                                                  const progress& tell);
 
 /// The kernel release of a suite's images.
-boost::asio::awaitable<std::string> image_kernel_release(std::string suite, image_cache& cache, const progress& tell);
+boost::asio::awaitable<std::string> image_kernel_release(std::string suite, image_cache& cache,
+                                                         const progress& tell);
 
 } // namespace xvsock::testbed

@@ -19,23 +19,20 @@ namespace {
 
 constexpr const char* agent = "/usr/local/bin/testbed-agent";
 
-std::string hosts_file(const run_plan& plan)
-{
+std::string hosts_file(const run_plan& plan) {
     auto text = fmt::format("127.0.0.1 localhost\n{} dom0\n", dom0_address);
     for (std::size_t i = 0; i < plan.guests.size(); ++i)
         text += fmt::format("{} {}\n", guest_address(i), plan.guests[i].name);
     return text;
 }
 
-void add_program(cpio_writer& archive, const fs::path& program)
-{
+void add_program(cpio_writer& archive, const fs::path& program) {
     archive.add_file("usr/local/bin/" + program.filename().string(), {program}, 0755);
 }
 
 // A scenario's files/ folder. In the images /bin, /sbin and /lib are links: a folder of that name would
 // replace the link, so its content goes to where the link leads.
-void add_files(cpio_writer& archive, const fs::path& folder)
-{
+void add_files(cpio_writer& archive, const fs::path& folder) {
     if (!fs::is_directory(folder))
         return;
     for (const auto& entry : fs::directory_iterator(folder)) {
@@ -51,8 +48,7 @@ void add_files(cpio_writer& archive, const fs::path& folder)
     }
 }
 
-void add_common(cpio_writer& archive, const overlay& extra)
-{
+void add_common(cpio_writer& archive, const overlay& extra) {
     archive.add_folder("testbed");
     archive.add_folder("testbed/scripts");
     archive.add_folder("results");
@@ -71,18 +67,17 @@ void add_common(cpio_writer& archive, const overlay& extra)
     add_files(archive, extra.what.folder / "files");
 }
 
-void concatenate(const std::vector<fs::path>& parts, const fs::path& file)
-{
+void concatenate(const std::vector<fs::path>& parts, const fs::path& file) {
     std::ofstream out(file, std::ios::binary | std::ios::trunc);
     for (const auto& part : parts)
         out << std::ifstream(part, std::ios::binary).rdbuf();
     out.close();
     if (!out)
-        throw failure(exit_environment, fmt::format("cannot write {}: {}", file.string(), std::strerror(errno)));
+        throw failure(exit_environment,
+                      fmt::format("cannot write {}: {}", file.string(), std::strerror(errno)));
 }
 
-void append_guest_overlay(const fs::path& file, const overlay& extra)
-{
+void append_guest_overlay(const fs::path& file, const overlay& extra) {
     cpio_writer archive(file);
     add_common(archive, extra);
     for (const auto& guest : extra.what.guests)
@@ -94,8 +89,7 @@ void append_guest_overlay(const fs::path& file, const overlay& extra)
 
 } // namespace
 
-fs::path compose_initramfs(const boot_images& images, const overlay& extra, const fs::path& folder)
-{
+fs::path compose_initramfs(const boot_images& images, const overlay& extra, const fs::path& folder) {
     const auto guest_overlay = folder / "guest-overlay.cpio";
     append_guest_overlay(guest_overlay, extra);
 

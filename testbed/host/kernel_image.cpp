@@ -25,7 +25,8 @@ struct format {
     std::string_view magic;
     const char* program;
     const char* package;
-    bool kernel_appends_size; // the kernel's build adds four bytes with the size, which the tool would not like
+    bool kernel_appends_size; // the kernel's build adds four bytes with the size, which the tool would not
+                              // like
 };
 
 using namespace std::string_view_literals;
@@ -39,8 +40,7 @@ constexpr std::array<format, 4> formats{{
     {"\x02\x21\x4c\x18"sv, "lz4", "lz4", true},
 }};
 
-const format& format_of(std::string_view data, const fs::path& file)
-{
+const format& format_of(std::string_view data, const fs::path& file) {
     for (const auto& one : formats)
         if (data.starts_with(one.magic))
             return one;
@@ -53,33 +53,32 @@ constexpr std::size_t header_magic_at = 0x202;
 constexpr std::size_t payload_offset_at = 0x248;
 constexpr std::size_t payload_length_at = 0x24c;
 
-std::uint32_t load_u32(const std::string& data, std::size_t at)
-{
+std::uint32_t load_u32(const std::string& data, std::size_t at) {
     return boost::endian::load_little_u32(reinterpret_cast<const unsigned char*>(data.data() + at));
 }
 
 } // namespace
 
-asio::awaitable<void> decompress(fs::path from, fs::path to)
-{
+asio::awaitable<void> decompress(fs::path from, fs::path to) {
     const auto& kind = format_of(read_file(from).substr(0, 8), from);
     require_program(kind.program, kind.package);
     const int fd = ::open(to.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0)
-        throw failure(exit_environment, fmt::format("cannot write {}: {}", to.string(), std::strerror(errno)));
-    const std::unique_ptr<const int, void (*)(const int*)> closer(&fd, [](const int* open) { ::close(*open); });
+        throw failure(exit_environment,
+                      fmt::format("cannot write {}: {}", to.string(), std::strerror(errno)));
+    const std::unique_ptr<const int, void (*)(const int*)> closer(&fd,
+                                                                  [](const int* open) { ::close(*open); });
     command tool;
     tool.argv = word_list(kind.program, "-dc", from.string());
     tool.stdout_fd = fd;
     tool.stderr_fd = STDERR_FILENO;
     child_process child(co_await asio::this_coro::executor, tool);
     if (const int status = co_await child.wait(); status != 0)
-        throw failure(exit_environment, fmt::format("{} cannot decompress {}: {}", kind.program, from.string(),
-                                                    describe_status(status)));
+        throw failure(exit_environment, fmt::format("{} cannot decompress {}: {}", kind.program,
+                                                    from.string(), describe_status(status)));
 }
 
-asio::awaitable<void> compress_archive(fs::path from, fs::path to)
-{
+asio::awaitable<void> compress_archive(fs::path from, fs::path to) {
     require_program("zstd", "zstd");
     // A window of 1 MiB: the kernel that decompresses it has little memory to spare.
     command tool;
@@ -93,8 +92,7 @@ asio::awaitable<void> compress_archive(fs::path from, fs::path to)
         throw failure(exit_environment, fmt::format("cannot write {}: {}", to.string(), error.message()));
 }
 
-asio::awaitable<void> extract_vmlinux(fs::path bzimage, fs::path vmlinux)
-{
+asio::awaitable<void> extract_vmlinux(fs::path bzimage, fs::path vmlinux) {
     const auto image = read_file(bzimage);
     if (image.size() < 0x300 || image.compare(header_magic_at, 4, "HdrS") != 0)
         throw failure(exit_environment, fmt::format("{} is no x86 kernel", bzimage.string()));

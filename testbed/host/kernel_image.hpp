@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Takes the uncompressed kernel out of a bzImage: decompressing it once here saves that at every guest's start.
+// Takes the uncompressed kernel out of a bzImage: decompressing it once here saves that at every guest's
+// start.
 #pragma once
 
 #include <filesystem>

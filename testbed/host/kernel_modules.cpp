@@ -23,8 +23,7 @@ namespace xvsock::testbed {
 namespace {
 
 // "kernel/net/vmw_vsock/vsock.ko.xz" is "vsock"; the kernel takes - and _ for the same.
-std::string module_name(const std::string& path)
-{
+std::string module_name(const std::string& path) {
     auto name = path.substr(path.rfind('/') + 1);
     name = name.substr(0, name.find(".ko"));
     std::replace(name.begin(), name.end(), '-', '_');
@@ -37,8 +36,7 @@ struct module_entry {
 };
 
 // modules.dep: "path: path path", each line with all that the module needs, directly or not.
-std::map<std::string, module_entry> read_dependencies(const fs::path& file)
-{
+std::map<std::string, module_entry> read_dependencies(const fs::path& file) {
     std::map<std::string, module_entry> modules;
     std::istringstream lines(read_file(file));
     for (std::string line; std::getline(lines, line);) {
@@ -52,8 +50,7 @@ std::map<std::string, module_entry> read_dependencies(const fs::path& file)
     return modules;
 }
 
-std::set<std::string> read_builtin(const fs::path& file)
-{
+std::set<std::string> read_builtin(const fs::path& file) {
     std::set<std::string> names;
     std::istringstream lines(read_file(file));
     for (std::string line; std::getline(lines, line);)
@@ -63,29 +60,27 @@ std::set<std::string> read_builtin(const fs::path& file)
 
 } // namespace
 
-std::string kernel_release(const fs::path& root)
-{
+std::string kernel_release(const fs::path& root) {
     std::vector<std::string> releases;
     if (fs::exists(root / "usr/lib/modules"))
         for (const auto& entry : fs::directory_iterator(root / "usr/lib/modules"))
             releases.push_back(entry.path().filename().string());
     if (releases.size() != 1)
-        throw failure(exit_environment, fmt::format("the kernel package holds {} kernels: {}", releases.size(),
-                                                    fmt::join(releases, " ")));
+        throw failure(exit_environment, fmt::format("the kernel package holds {} kernels: {}",
+                                                    releases.size(), fmt::join(releases, " ")));
     return releases.front();
 }
 
-fs::path kernel_file(const fs::path& root, const std::string& release)
-{
-    for (const auto& place : {root / "boot" / ("vmlinuz-" + release), root / "usr/lib/modules" / release / "vmlinuz"})
+fs::path kernel_file(const fs::path& root, const std::string& release) {
+    for (const auto& place :
+         {root / "boot" / ("vmlinuz-" + release), root / "usr/lib/modules" / release / "vmlinuz"})
         if (fs::exists(place))
             return place;
     throw failure(exit_environment, fmt::format("no kernel file for {} in its package", release));
 }
 
 asio::awaitable<void> select_modules(fs::path root, std::string release, std::vector<std::string> names,
-                                     fs::path archive)
-{
+                                     fs::path archive) {
     const auto log = archive.string() + ".log";
     const auto source = root / "usr/lib/modules" / release;
     co_await run_in_root(root, word_list("depmod", release), log);

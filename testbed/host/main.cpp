@@ -28,31 +28,33 @@ namespace {
 
 using namespace xvsock::testbed;
 
-constexpr const char* usage = "usage: xvsock-testbed scenario DIR [options]     boot a Xen host and run a scenario\n"
-                              "       xvsock-testbed shell [options]            consoles of dom0 and guests\n"
-                              "       xvsock-testbed module [options]           build xen_vsock.ko for a suite's kernel\n"
-                              "Each has --help.\n";
+constexpr const char* usage =
+    "usage: xvsock-testbed scenario DIR [options]     boot a Xen host and run a scenario\n"
+    "       xvsock-testbed shell [options]            consoles of dom0 and guests\n"
+    "       xvsock-testbed module [options]           build xen_vsock.ko for a suite's kernel\n"
+    "Each has --help.\n";
 
-std::string without_slash(fs::path folder)
-{
+std::string without_slash(fs::path folder) {
     folder = fs::weakly_canonical(folder);
     return folder.filename().string();
 }
 
-po::options_description common_options(run_options& options)
-{
+po::options_description common_options(run_options& options) {
     const fs::path build = TESTBED_BUILD_FOLDER;
     po::options_description described("Options");
     auto add = described.add_options();
     add("help,h", "print this");
     add("suite", po::value<std::string>(), "bookworm, trixie or sid; more than what the scenario says");
-    add("virtual-time", po::bool_switch(&options.virtual_time), "one instruction takes one nanosecond (slow, exact)");
+    add("virtual-time", po::bool_switch(&options.virtual_time),
+        "one instruction takes one nanosecond (slow, exact)");
     add("accel", po::value(&options.accelerator)->default_value("auto"), "auto, kvm or tcg");
     add("timeout", po::value<double>(), "time limit in seconds");
     add("out", po::value(&options.out), "folder for logs and results; default build/scenarios/NAME");
-    add("artifacts", po::value(&options.artifacts)->default_value(build / "release"), "holds bin/ and modules/");
+    add("artifacts", po::value(&options.artifacts)->default_value(build / "release"),
+        "holds bin/ and modules/");
     add("cache", po::value(&options.cache)->default_value(build / "cache"), "folder of the images");
-    add("set", po::value<std::vector<std::string>>()->composing(), "KEY=VALUE: replaces a key of scenario.json");
+    add("set", po::value<std::vector<std::string>>()->composing(),
+        "KEY=VALUE: replaces a key of scenario.json");
     add("refresh", po::bool_switch(&options.refresh), "build the images anew");
     add("keep", po::bool_switch(&options.keep), "keep the initramfs in the output folder");
     return described;
@@ -60,8 +62,7 @@ po::options_description common_options(run_options& options)
 
 using settings = std::vector<std::pair<std::string, std::string>>;
 
-settings collect_settings(const po::variables_map& given)
-{
+settings collect_settings(const po::variables_map& given) {
     settings result;
     if (given.count("set") > 0)
         for (const auto& text : given["set"].as<std::vector<std::string>>()) {
@@ -77,16 +78,15 @@ settings collect_settings(const po::variables_map& given)
     return result;
 }
 
-void check(const run_options& options)
-{
+void check(const run_options& options) {
     if (options.accelerator != "auto" && options.accelerator != "kvm" && options.accelerator != "tcg")
         throw failure(exit_usage, fmt::format("--accel {}: must be auto, kvm or tcg", options.accelerator));
     if (options.virtual_time && options.accelerator == "kvm")
-        throw failure(exit_usage, "--virtual-time counts emulated instructions; it cannot be had with --accel kvm");
+        throw failure(exit_usage,
+                      "--virtual-time counts emulated instructions; it cannot be had with --accel kvm");
 }
 
-asio::awaitable<int> scenario_command(std::vector<std::string> words)
-{
+asio::awaitable<int> scenario_command(std::vector<std::string> words) {
     run_options options;
     auto described = common_options(options);
     po::options_description hidden;
@@ -111,8 +111,7 @@ asio::awaitable<int> scenario_command(std::vector<std::string> words)
     co_return co_await run_scenario(std::move(what), options, progress()) ? exit_passed : exit_failed;
 }
 
-asio::awaitable<int> shell_command(std::vector<std::string> words)
-{
+asio::awaitable<int> shell_command(std::vector<std::string> words) {
     run_options options;
     int guests = 2;
     auto described = common_options(options);
@@ -134,17 +133,19 @@ asio::awaitable<int> shell_command(std::vector<std::string> words)
     co_return co_await run_scenario(std::move(what), options, progress()) ? exit_passed : exit_failed;
 }
 
-asio::awaitable<int> module_command(std::vector<std::string> words)
-{
+asio::awaitable<int> module_command(std::vector<std::string> words) {
     const fs::path build = TESTBED_BUILD_FOLDER;
     const fs::path sources = TESTBED_SOURCE_FOLDER;
     module_options options;
     po::options_description described("Options");
     auto add = described.add_options();
     add("help,h", "print this");
-    add("suite", po::value(&options.suite)->default_value("bookworm"), "bookworm, trixie, sid or bookworm-backports");
-    add("source", po::value(&options.source)->default_value(sources / "vsock_transport"), "the module's folder");
-    add("out", po::value(&options.out)->default_value(build / "release/modules"), "gets KERNEL-RELEASE/xen_vsock.ko");
+    add("suite", po::value(&options.suite)->default_value("bookworm"),
+        "bookworm, trixie, sid or bookworm-backports");
+    add("source", po::value(&options.source)->default_value(sources / "vsock_transport"),
+        "the module's folder");
+    add("out", po::value(&options.out)->default_value(build / "release/modules"),
+        "gets KERNEL-RELEASE/xen_vsock.ko");
     add("cache", po::value(&options.cache)->default_value(build / "cache"), "folder of the images");
     add("sparse", po::bool_switch(&options.sparse), "check the module with sparse, too");
     add("refresh", po::bool_switch(&options.refresh), "make the build root anew");
@@ -156,14 +157,14 @@ asio::awaitable<int> module_command(std::vector<std::string> words)
         co_return exit_passed;
     }
     if (!is_module_suite(options.suite))
-        throw failure(exit_usage, fmt::format("--suite {}: must be one of {}", options.suite, module_suite_names()));
+        throw failure(exit_usage,
+                      fmt::format("--suite {}: must be one of {}", options.suite, module_suite_names()));
     options.source = fs::weakly_canonical(options.source);
     co_await build_module(options, progress());
     co_return exit_passed;
 }
 
-asio::awaitable<int> dispatch(std::vector<std::string> words)
-{
+asio::awaitable<int> dispatch(std::vector<std::string> words) {
     const auto subcommand = words.empty() ? std::string() : words.front();
     if (!words.empty())
         words.erase(words.begin());
@@ -178,8 +179,7 @@ asio::awaitable<int> dispatch(std::vector<std::string> words)
     co_return help ? exit_passed : exit_usage;
 }
 
-int report(const std::exception_ptr& error, int interrupted_by)
-{
+int report(const std::exception_ptr& error, int interrupted_by) {
     if (interrupted_by != 0) {
         fmt::print(stderr, "xvsock-testbed: interrupted ({}); everything it had started is stopped\n",
                    interrupted_by == SIGINT ? "Ctrl-C" : "terminated");
@@ -203,8 +203,7 @@ int report(const std::exception_ptr& error, int interrupted_by)
 
 } // namespace
 
-int main(int argc, char** argv)
-{
+int main(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN);
     asio::io_context context;
     asio::cancellation_signal cancel;
@@ -217,11 +216,12 @@ int main(int argc, char** argv)
         cancel.emit(asio::cancellation_type::terminal);
     });
     int result = exit_environment;
-    asio::co_spawn(context, dispatch({argv + 1, argv + argc}),
-                   asio::bind_cancellation_slot(cancel.slot(), [&](const std::exception_ptr& error, int status) {
-                       result = error ? report(error, interrupted_by) : status;
-                       signals.cancel();
-                   }));
+    asio::co_spawn(
+        context, dispatch({argv + 1, argv + argc}),
+        asio::bind_cancellation_slot(cancel.slot(), [&](const std::exception_ptr& error, int status) {
+            result = error ? report(error, interrupted_by) : status;
+            signals.cancel();
+        }));
     context.run();
     return result;
 }

@@ -28,8 +28,7 @@ constexpr const char* module_file = "xen_vsock.ko";
 constexpr const char* stamp_file = "sources";
 
 // All files below a folder with their content, as one text to be hashed.
-std::string content(const fs::path& folder)
-{
+std::string content(const fs::path& folder) {
     std::vector<fs::path> files;
     for (const auto& entry : fs::recursive_directory_iterator(folder))
         if (entry.is_regular_file())
@@ -42,8 +41,7 @@ std::string content(const fs::path& folder)
 }
 
 // Lines of a build log in which the compiler or modpost complains.
-std::string warnings(const std::string& log)
-{
+std::string warnings(const std::string& log) {
     std::string found;
     std::istringstream lines(log);
     for (std::string line; std::getline(lines, line);)
@@ -53,8 +51,7 @@ std::string warnings(const std::string& log)
     return found;
 }
 
-asio::awaitable<void> make_build_root(fs::path folder, std::string suite, std::string headers, bool sparse)
-{
+asio::awaitable<void> make_build_root(fs::path folder, std::string suite, std::string headers, bool sparse) {
     root_description description;
     description.suite = suite;
     description.packages = word_list("base-files", "bash", "busybox", "coreutils", "dash", "make", headers);
@@ -63,7 +60,8 @@ asio::awaitable<void> make_build_root(fs::path folder, std::string suite, std::s
     const auto root = folder / "root";
     co_await build_root(std::move(description), root, folder.parent_path() / "logs");
     fs::create_directories(root / "dev");
-    if (!fs::exists(root / "dev/null") && ::mknod((root / "dev/null").c_str(), S_IFCHR | 0666, makedev(1, 3)) != 0)
+    if (!fs::exists(root / "dev/null") &&
+        ::mknod((root / "dev/null").c_str(), S_IFCHR | 0666, makedev(1, 3)) != 0)
         throw failure(exit_environment, "cannot make /dev/null in the build root; are you root?");
 }
 
@@ -71,13 +69,11 @@ class module_builder {
 public:
     module_builder(module_options options, const progress& tell)
         : options_(std::move(options)), tell_(tell),
-          cache_(options_.cache, [this](const std::string& text) { tell_.say(text); })
-    {
+          cache_(options_.cache, [this](const std::string& text) { tell_.say(text); }) {
         cache_.set_refresh(options_.refresh);
     }
 
-    asio::awaitable<fs::path> build()
-    {
+    asio::awaitable<fs::path> build() {
         const auto ring = options_.source.parent_path() / "vchan";
         for (const auto& folder : {options_.source, ring})
             if (!fs::is_directory(folder))
@@ -86,7 +82,8 @@ public:
         const auto release = kernel_release(root);
         const auto out = options_.out / release;
         const auto stamp = cache_key("module", root.string() + content(options_.source) + content(ring));
-        if (fs::exists(out / module_file) && fs::exists(out / stamp_file) && read_file(out / stamp_file) == stamp) {
+        if (fs::exists(out / module_file) && fs::exists(out / stamp_file) &&
+            read_file(out / stamp_file) == stamp) {
             tell_.say(fmt::format("module for {} is up to date: {}", release, (out / module_file).string()));
             co_return out / module_file;
         }
@@ -102,8 +99,7 @@ public:
 
 private:
     // The root with the headers of the images' kernel, or of the newest one where no images are made.
-    asio::awaitable<fs::path> build_root_for_suite()
-    {
+    asio::awaitable<fs::path> build_root_for_suite() {
         std::string suite = options_.suite;
         std::string headers = "linux-headers-amd64/" + suite;
         if (suite != backports) {
@@ -111,17 +107,17 @@ private:
             suite = image_suite_named(suite).kernel;
         }
         const bool sparse = options_.sparse;
-        const image_cache::builder make = [this, suite, headers, sparse](fs::path folder) -> asio::awaitable<void> {
+        const image_cache::builder make = [this, suite, headers,
+                                           sparse](fs::path folder) -> asio::awaitable<void> {
             tell_.say("building a root to compile in, with " + headers);
             co_await make_build_root(folder, suite, headers, sparse);
         };
         const auto entry = co_await cache_.obtain((sparse ? "sparse-" : "compiler-") + options_.suite,
-                                                 "version 1\n" + headers + "\n", make);
+                                                  "version 1\n" + headers + "\n", make);
         co_return entry / "root";
     }
 
-    asio::awaitable<void> compile(fs::path root, std::string release, fs::path ring, fs::path out)
-    {
+    asio::awaitable<void> compile(fs::path root, std::string release, fs::path ring, fs::path out) {
         const auto place = root / "build";
         fs::remove_all(place);
         fs::create_directories(place);
@@ -130,12 +126,14 @@ private:
         const auto log = out / "build.log";
         fs::remove(log);
         co_await run_in_root(root,
-                             word_list("make", "-j2", "-C", "/lib/modules/" + release + "/build", "M=/build/module",
-                                       options_.sparse ? "C=1" : "C=0", "modules"),
+                             word_list("make", "-j2", "-C", "/lib/modules/" + release + "/build",
+                                       "M=/build/module", options_.sparse ? "C=1" : "C=0", "modules"),
                              log);
         if (const auto found = warnings(read_file(log)); !found.empty())
-            throw failure(exit_failed, fmt::format("the compiler warns about the module:{}\n  log: {}", found, log.string()));
-        fs::copy_file(place / "module" / module_file, out / "xen_vsock.ko.new", fs::copy_options::overwrite_existing);
+            throw failure(exit_failed, fmt::format("the compiler warns about the module:{}\n  log: {}", found,
+                                                   log.string()));
+        fs::copy_file(place / "module" / module_file, out / "xen_vsock.ko.new",
+                      fs::copy_options::overwrite_existing);
         fs::rename(out / "xen_vsock.ko.new", out / module_file);
         fs::remove_all(place);
     }
@@ -147,18 +145,15 @@ private:
 
 } // namespace
 
-bool is_module_suite(const std::string& suite)
-{
+bool is_module_suite(const std::string& suite) {
     return suite == backports || is_image_suite(suite);
 }
 
-std::string module_suite_names()
-{
+std::string module_suite_names() {
     return image_suite_names() + ", " + backports;
 }
 
-asio::awaitable<fs::path> build_module(module_options options, progress tell)
-{
+asio::awaitable<fs::path> build_module(module_options options, progress tell) {
     module_builder builder(std::move(options), tell);
     co_return co_await builder.build();
 }

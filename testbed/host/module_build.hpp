@@ -24,8 +24,8 @@ struct module_options {
 bool is_module_suite(const std::string& suite);
 std::string module_suite_names();
 
-/// Builds it unless OUT holds one of the same sources for the same kernel. Returns its path. Throws failure when
-/// the build fails or the compiler warns; an older module is removed then.
+/// Builds it unless OUT holds one of the same sources for the same kernel. Returns its path. Throws failure
+/// when the build fails or the compiler warns; an older module is removed then.
 boost::asio::awaitable<std::filesystem::path> build_module(module_options options, progress tell);
 
 } // namespace xvsock::testbed

@@ -7,13 +7,11 @@
 
 namespace xvsock::testbed {
 
-double progress::seconds() const
-{
+double progress::seconds() const {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
 }
 
-void progress::say(std::string_view text) const
-{
+void progress::say(std::string_view text) const {
     fmt::print("[{:6.1f} s] {}\n", seconds(), text);
     std::fflush(stdout);
 }

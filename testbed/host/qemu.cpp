@@ -32,14 +32,14 @@ namespace {
 constexpr const char* qemu = "qemu-system-x86_64";
 
 // smap, smep: QEMU 7.2 stops a PV dom0 at its first instruction with them. xsave and what needs it: QEMU 7.2
-// mixes up registers of several guests. erms, fsrm: TCG runs "rep movsb" byte by byte; without them kernels copy
-// 8 bytes at a time, roughly as fast as hardware does.
-constexpr const char* tcg_cpu = "max,smap=off,smep=off,erms=off,fsrm=off,xsave=off,xsaveopt=off,xsavec=off,xgetbv1=off,"
-                                "avx=off,avx2=off,f16c=off,fma=off,pku=off,mpx=off";
+// mixes up registers of several guests. erms, fsrm: TCG runs "rep movsb" byte by byte; without them kernels
+// copy 8 bytes at a time, roughly as fast as hardware does.
+constexpr const char* tcg_cpu =
+    "max,smap=off,smep=off,erms=off,fsrm=off,xsave=off,xsaveopt=off,xsavec=off,xgetbv1=off,"
+    "avx=off,avx2=off,f16c=off,fma=off,pku=off,mpx=off";
 
 // A comma ends an option's value in QEMU's syntax; two stand for one.
-std::string escaped(const std::string& text)
-{
+std::string escaped(const std::string& text) {
     std::string result;
     for (const char c : text)
         result += c == ',' ? std::string(",,") : std::string(1, c);
@@ -47,8 +47,7 @@ std::string escaped(const std::string& text)
 }
 
 // Boots Xen with a dom0 that is none: where the processor does what Xen asks, Xen gets as far as to say so.
-asio::awaitable<bool> xen_starts_on_kvm(fs::path xen)
-{
+asio::awaitable<bool> xen_starts_on_kvm(fs::path xen) {
     using namespace asio::experimental::awaitable_operators;
     using namespace std::chrono_literals;
     constexpr auto limit = 8s; // a start takes one
@@ -79,13 +78,13 @@ asio::awaitable<bool> xen_starts_on_kvm(fs::path xen)
             break;
         text.append(buffer.data(), std::get<0>(first));
     }
-    co_return text.find("Could not construct") != std::string::npos || text.find("Could not set up") != std::string::npos;
+    co_return text.find("Could not construct") != std::string::npos ||
+        text.find("Could not set up") != std::string::npos;
 }
 
 } // namespace
 
-std::vector<std::string> qemu_command(const machine& what)
-{
+std::vector<std::string> qemu_command(const machine& what) {
     std::vector<std::string> argv{qemu};
     const auto add = [&](std::initializer_list<std::string> words) { argv.insert(argv.end(), words); };
     if (what.accelerator == "kvm")
@@ -98,9 +97,11 @@ std::vector<std::string> qemu_command(const machine& what)
     add({"-display", "none", "-no-reboot", "-nodefaults", "-no-user-config"});
     add({"-chardev", fmt::format("socket,id=serial,fd={}", what.serial_fd), "-serial", "chardev:serial"});
     // QEMU's memory is zero: there is nothing to scrub.
-    add({"-kernel", what.xen, "-append", "console=com1 com1=115200,8n1 noreboot=1 bootscrub=0 " + what.xen_args});
+    add({"-kernel", what.xen, "-append",
+         "console=com1 com1=115200,8n1 noreboot=1 bootscrub=0 " + what.xen_args});
     if (what.channel_fd >= 0) {
-        add({"-device", "virtio-serial-pci", "-chardev", fmt::format("socket,id=channel,fd={}", what.channel_fd)});
+        add({"-device", "virtio-serial-pci", "-chardev",
+             fmt::format("socket,id=channel,fd={}", what.channel_fd)});
         add({"-device", "virtserialport,chardev=channel,name=testbed"});
     }
     auto modules = fmt::format("{} {}", escaped(what.kernel), escaped(what.kernel_args));
@@ -110,8 +111,7 @@ std::vector<std::string> qemu_command(const machine& what)
     return argv;
 }
 
-asio::awaitable<accelerator_choice> probe_accelerator(fs::path xen, fs::path cache)
-{
+asio::awaitable<accelerator_choice> probe_accelerator(fs::path xen, fs::path cache) {
     const int device = ::open("/dev/kvm", O_RDWR | O_CLOEXEC);
     if (device < 0)
         co_return accelerator_choice{"tcg", fmt::format("/dev/kvm: {}", std::strerror(errno))};

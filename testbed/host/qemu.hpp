@@ -33,8 +33,10 @@ struct accelerator_choice {
     std::string reason; ///< one line
 };
 
-/// KVM where Xen really runs on /dev/kvm: that it can be opened says too little, for it may lack what Xen needs at
-/// its start. Boots bare Xen to see; the answer is kept in the cache folder until the machine or QEMU changes.
-boost::asio::awaitable<accelerator_choice> probe_accelerator(std::filesystem::path xen, std::filesystem::path cache);
+/// KVM where Xen really runs on /dev/kvm: that it can be opened says too little, for it may lack what Xen
+/// needs at its start. Boots bare Xen to see; the answer is kept in the cache folder until the machine or
+/// QEMU changes.
+boost::asio::awaitable<accelerator_choice> probe_accelerator(std::filesystem::path xen,
+                                                             std::filesystem::path cache);
 
 } // namespace xvsock::testbed

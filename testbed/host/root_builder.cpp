@@ -19,8 +19,7 @@ namespace xvsock::testbed {
 
 namespace {
 
-void write_if_missing(const fs::path& file, std::string_view content)
-{
+void write_if_missing(const fs::path& file, std::string_view content) {
     if (!fs::exists(file)) {
         fs::create_directories(file.parent_path());
         write_file(file, content);
@@ -28,20 +27,19 @@ void write_if_missing(const fs::path& file, std::string_view content)
 }
 
 // What maintainer scripts would have made, as far as programs miss it.
-void complete(const fs::path& root)
-{
+void complete(const fs::path& root) {
     write_if_missing(root / "etc/passwd", "root:x:0:0:root:/root:/bin/bash\n"
                                           "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n");
     write_if_missing(root / "etc/group", "root:x:0:\nnogroup:x:65534:\n");
-    write_if_missing(root / "etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\nprotocols: files\n"
-                                                 "services: files\n");
+    write_if_missing(root / "etc/nsswitch.conf",
+                     "passwd: files\ngroup: files\nhosts: files\nprotocols: files\n"
+                     "services: files\n");
     if (!fs::exists(fs::symlink_status(root / "usr/bin/sh")))
         fs::create_symlink("dash", root / "usr/bin/sh");
 }
 
 // Links to busybox for its commands that the image has not got.
-asio::awaitable<void> add_busybox_commands(fs::path root)
-{
+asio::awaitable<void> add_busybox_commands(fs::path root) {
     if (!fs::exists(root / "usr/bin/busybox"))
         co_return;
     command list;
@@ -56,12 +54,12 @@ asio::awaitable<void> add_busybox_commands(fs::path root)
 
 } // namespace
 
-asio::awaitable<void> build_root(root_description what, fs::path root, fs::path logs)
-{
+asio::awaitable<void> build_root(root_description what, fs::path root, fs::path logs) {
     require_program("mmdebstrap", "mmdebstrap");
     if (::geteuid() != 0)
-        throw failure(exit_environment, "images can only be built by root; run this as root once, later runs take "
-                                        "them from the cache");
+        throw failure(exit_environment,
+                      "images can only be built by root; run this as root once, later runs take "
+                      "them from the cache");
     const auto sources = root.string() + ".list";
     write_file(sources, sources_list(what.suite, co_await host_mirrors()));
     // In a mount namespace of its own, so that nothing stays mounted however this ends.
@@ -92,8 +90,7 @@ asio::awaitable<void> build_root(root_description what, fs::path root, fs::path 
     fs::remove(sources);
 }
 
-asio::awaitable<void> run_in_root(fs::path root, std::vector<std::string> argv, fs::path log)
-{
+asio::awaitable<void> run_in_root(fs::path root, std::vector<std::string> argv, fs::path log) {
     const auto purpose = argv.front();
     command tool;
     tool.argv = std::move(argv);

@@ -27,8 +27,7 @@ constexpr std::size_t shown_lines = 12;
 constexpr std::string_view script_mark = "testbed: script starts";
 
 void append(std::map<std::string, std::ofstream>& files, const fs::path& path, const std::string& name,
-            std::string_view bytes)
-{
+            std::string_view bytes) {
     auto& file = files[name];
     if (!file.is_open()) {
         fs::create_directories(path.parent_path());
@@ -41,8 +40,7 @@ void append(std::map<std::string, std::ofstream>& files, const fs::path& path, c
 
 } // namespace
 
-run_record::run_record(fs::path out, const scenario& what) : out_(std::move(out)), what_(what)
-{
+run_record::run_record(fs::path out, const scenario& what) : out_(std::move(out)), what_(what) {
     std::error_code error;
     fs::create_directories(out_, error);
     lock_ = error ? -1 : ::open((out_ / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
@@ -51,42 +49,45 @@ run_record::run_record(fs::path out, const scenario& what) : out_(std::move(out)
     if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
         ::close(lock_);
         throw failure(exit_environment,
-                      fmt::format("another run is using {}; wait for it or choose another folder with --out", out_.string()));
+                      fmt::format("another run is using {}; wait for it or choose another folder with --out",
+                                  out_.string()));
     }
-    for (const auto* name : {"consoles", "logs", "results", "collected", "status.json", "qemu.log", "initramfs"})
+    for (const auto* name :
+         {"consoles", "logs", "results", "collected", "status.json", "qemu.log", "initramfs"})
         fs::remove_all(out_ / name, error);
 }
 
-run_record::~run_record()
-{
+run_record::~run_record() {
     std::error_code ignored;
     fs::remove_all(out_ / "collected", ignored);
     ::close(lock_);
 }
 
-bool run_record::console(const std::string& name, std::string_view bytes)
-{
+bool run_record::console(const std::string& name, std::string_view bytes) {
     auto found = consoles_.find(name);
     if (found == consoles_.end()) {
         fs::create_directories(out_ / "consoles");
-        found = consoles_.emplace(name, console_file{std::ofstream(out_ / "consoles" / (name + ".log"), std::ios::binary),
-                                                     console_scanner(what_.expect_console)}).first;
+        found =
+            consoles_
+                .emplace(name,
+                         console_file{std::ofstream(out_ / "consoles" / (name + ".log"), std::ios::binary),
+                                      console_scanner(what_.expect_console)})
+                .first;
     }
     auto& [file, scanner] = found->second;
     file << bytes << std::flush;
     if (!file)
-        throw failure(exit_environment, fmt::format("cannot write {}: is the disk full?", (out_ / "consoles").string()));
+        throw failure(exit_environment,
+                      fmt::format("cannot write {}: is the disk full?", (out_ / "consoles").string()));
     scanner.feed(bytes);
     return scanner.halted();
 }
 
-void run_record::log(const std::string& name, std::string_view bytes)
-{
+void run_record::log(const std::string& name, std::string_view bytes) {
     append(logs_, out_ / "logs" / (name + ".log"), name, bytes);
 }
 
-asio::awaitable<void> run_record::archive(std::string name, std::string bytes)
-{
+asio::awaitable<void> run_record::archive(std::string name, std::string bytes) {
     const auto folder = out_ / "collected" / name;
     const auto tar = out_ / "collected" / (name + ".tar");
     if (!bytes.empty()) {
@@ -109,18 +110,16 @@ asio::awaitable<void> run_record::archive(std::string name, std::string bytes)
     fs::remove(tar);
 }
 
-void run_record::guest_died(const std::string& name)
-{
+void run_record::guest_died(const std::string& name) {
     dead_.push_back(name);
 }
 
-bool run_record::judged(const std::string& name) const
-{
-    return what_.wait_for.empty() || std::find(what_.wait_for.begin(), what_.wait_for.end(), name) != what_.wait_for.end();
+bool run_record::judged(const std::string& name) const {
+    return what_.wait_for.empty() ||
+           std::find(what_.wait_for.begin(), what_.wait_for.end(), name) != what_.wait_for.end();
 }
 
-std::string run_record::last_lines(const fs::path& file) const
-{
+std::string run_record::last_lines(const fs::path& file) const {
     std::ifstream in(file);
     std::deque<std::string> last;
     for (std::string line; std::getline(in, line);) {
@@ -134,8 +133,7 @@ std::string run_record::last_lines(const fs::path& file) const
     return last.empty() ? "" : text;
 }
 
-void run_record::judge_script(const std::string& name)
-{
+void run_record::judge_script(const std::string& name) {
     const auto found = statuses_.find(name);
     if (found == statuses_.end() || found->second == "0" || !judged(name))
         return;
@@ -148,8 +146,7 @@ void run_record::judge_script(const std::string& name)
 }
 
 // A guest that died could not deliver its log: the console has a copy.
-void run_record::save_log_of_dead(const std::string& name)
-{
+void run_record::save_log_of_dead(const std::string& name) {
     const auto log = out_ / "logs" / (name + ".log");
     const auto console = out_ / "consoles" / (name + ".log");
     if (fs::exists(log) || !fs::exists(console))
@@ -162,8 +159,7 @@ void run_record::save_log_of_dead(const std::string& name)
     write_file(log, std::string_view(text).substr(text.find('\n', mark) + 1));
 }
 
-bool run_record::conclude(json::object details)
-{
+bool run_record::conclude(json::object details) {
     std::vector<std::string> earlier;
     std::swap(earlier, reasons_); // scripts first: they say most
     judge_script("dom0");
@@ -180,8 +176,8 @@ bool run_record::conclude(json::object details)
     for (auto& [name, console] : consoles_) {
         console.scanner.finish();
         for (const auto& report : console.scanner.reports()) {
-            auto text = fmt::format("{}:{}: the kernel or Xen reports", (out_ / "consoles" / (name + ".log")).string(),
-                                    report.line);
+            auto text = fmt::format("{}:{}: the kernel or Xen reports",
+                                    (out_ / "consoles" / (name + ".log")).string(), report.line);
             for (const auto& line : report.lines)
                 text += "\n    " + line;
             fail(std::move(text));

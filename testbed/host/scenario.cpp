@@ -30,22 +30,20 @@ constexpr int max_guests = 16;
 // One object of the document: takes its keys one by one and refuses those that nobody took.
 class object_reader {
 public:
-    object_reader(const json::object& object, std::string where) : object_(object), where_(std::move(where)) {}
+    object_reader(const json::object& object, std::string where)
+        : object_(object), where_(std::move(where)) {}
 
-    [[noreturn]] void refuse(const std::string& key, const std::string& wanted) const
-    {
+    [[noreturn]] void refuse(const std::string& key, const std::string& wanted) const {
         throw failure(exit_usage, fmt::format("{}: \"{}\" is {}, it must be {}", where_, key,
                                               json::serialize(object_.at(key)), wanted));
     }
 
-    const json::value* find(const std::string& key)
-    {
+    const json::value* find(const std::string& key) {
         known_.insert(key);
         return object_.if_contains(key);
     }
 
-    void number(const std::string& key, int& target, int least, int most)
-    {
+    void number(const std::string& key, int& target, int least, int most) {
         const auto* value = find(key);
         if (value == nullptr)
             return;
@@ -54,8 +52,7 @@ public:
         target = static_cast<int>(value->get_int64());
     }
 
-    void flag(const std::string& key, bool& target)
-    {
+    void flag(const std::string& key, bool& target) {
         if (const auto* value = find(key)) {
             if (!value->is_bool())
                 refuse(key, "true or false");
@@ -63,8 +60,7 @@ public:
         }
     }
 
-    void text(const std::string& key, std::string& target, const char* wanted = "a string")
-    {
+    void text(const std::string& key, std::string& target, const char* wanted = "a string") {
         if (const auto* value = find(key)) {
             if (!value->is_string())
                 refuse(key, wanted);
@@ -72,8 +68,8 @@ public:
         }
     }
 
-    void texts(const std::string& key, std::vector<std::string>& target, const char* wanted = "a list of strings")
-    {
+    void texts(const std::string& key, std::vector<std::string>& target,
+               const char* wanted = "a list of strings") {
         const auto* value = find(key);
         if (value == nullptr)
             return;
@@ -87,12 +83,11 @@ public:
         }
     }
 
-    void finish() const
-    {
+    void finish() const {
         for (const auto& member : object_)
             if (const std::string key = member.key(); !known_.contains(key))
-                throw failure(exit_usage,
-                              fmt::format("{}: unknown key \"{}\"; known are {}", where_, key, fmt::join(known_, ", ")));
+                throw failure(exit_usage, fmt::format("{}: unknown key \"{}\"; known are {}", where_, key,
+                                                      fmt::join(known_, ", ")));
     }
 
     [[nodiscard]] const std::string& where() const { return where_; }
@@ -103,15 +98,13 @@ private:
     std::set<std::string> known_;
 };
 
-json::value parse_setting(const std::string& text)
-{
+json::value parse_setting(const std::string& text) {
     boost::system::error_code error;
     auto value = json::parse(text, error);
     return error ? json::value(text) : value; // what is no JSON is meant as a string
 }
 
-json::object read_document(const fs::path& file)
-{
+json::object read_document(const fs::path& file) {
     if (!fs::exists(file))
         return {};
     std::ifstream in(file);
@@ -136,8 +129,7 @@ json::object read_document(const fs::path& file)
     return document.as_object();
 }
 
-void apply(json::object& document, const std::string& key, const std::string& value)
-{
+void apply(json::object& document, const std::string& key, const std::string& value) {
     auto* object = &document;
     std::size_t start = 0;
     for (auto dot = key.find('.'); dot != std::string::npos; start = dot + 1, dot = key.find('.', start)) {
@@ -145,7 +137,8 @@ void apply(json::object& document, const std::string& key, const std::string& va
         if (inner.is_null())
             inner = json::object{};
         if (!inner.is_object())
-            throw failure(exit_usage, fmt::format("--set {}: \"{}\" is not an object", key, key.substr(0, dot)));
+            throw failure(exit_usage,
+                          fmt::format("--set {}: \"{}\" is not an object", key, key.substr(0, dot)));
         object = &inner.as_object();
     }
     (*object)[key.substr(start)] = parse_setting(value);
@@ -154,13 +147,11 @@ void apply(json::object& document, const std::string& key, const std::string& va
 class scenario_reader {
 public:
     scenario_reader(fs::path folder, const json::object& document)
-        : reader_(document, (folder / "scenario.json").string())
-    {
+        : reader_(document, (folder / "scenario.json").string()) {
         result_.folder = std::move(folder);
     }
 
-    scenario read()
-    {
+    scenario read() {
         suite();
         if (const auto* value = reader_.find("timeout")) {
             if (!value->is_number() || value->to_number<double>() <= 0)
@@ -187,15 +178,13 @@ public:
     }
 
 private:
-    void suite()
-    {
+    void suite() {
         reader_.text("suite", result_.suite);
         if (!is_image_suite(result_.suite))
             reader_.refuse("suite", "one of " + image_suite_names());
     }
 
-    static void packages(object_reader& reader, const std::string& key, std::vector<std::string>& target)
-    {
+    static void packages(object_reader& reader, const std::string& key, std::vector<std::string>& target) {
         static const std::regex name("[a-z0-9][a-z0-9+.:-]+");
         constexpr auto wanted = "a list of names of Debian packages";
         reader.texts(key, target, wanted);
@@ -205,8 +194,7 @@ private:
     }
 
     // The script's path, or an empty one when there is none.
-    fs::path script(object_reader& reader, const std::vector<std::string>& defaults)
-    {
+    fs::path script(object_reader& reader, const std::vector<std::string>& defaults) {
         if (const auto* value = reader.find("script")) {
             if (value->is_null())
                 return {};
@@ -214,7 +202,8 @@ private:
             reader.text("script", file, "the name of a file in the scenario's folder, or null");
             auto path = result_.folder / file;
             if (!fs::is_regular_file(path))
-                reader.refuse("script", "the name of a file in the scenario's folder; there is no " + path.string());
+                reader.refuse("script",
+                              "the name of a file in the scenario's folder; there is no " + path.string());
             return path;
         }
         for (const auto& file : defaults)
@@ -223,8 +212,7 @@ private:
         return {};
     }
 
-    void dom0()
-    {
+    void dom0() {
         static const json::object nothing;
         const auto* value = reader_.find("dom0");
         if (value != nullptr && !value->is_object())
@@ -237,8 +225,7 @@ private:
         reader.finish();
     }
 
-    void guests()
-    {
+    void guests() {
         const auto* value = reader_.find("guests");
         static const json::value two = {{"count", 2}};
         if (value == nullptr)
@@ -248,14 +235,14 @@ private:
         else if (value->is_array())
             listed_guests(value->as_array());
         else
-            reader_.refuse("guests", "a list of guests, or an object with count, prefix, vcpus, memory, script");
+            reader_.refuse("guests",
+                           "a list of guests, or an object with count, prefix, vcpus, memory, script");
         if (result_.guests.size() > max_guests)
             throw failure(exit_usage, fmt::format("{}: {} guests are too many, at most {}", reader_.where(),
                                                   result_.guests.size(), max_guests));
     }
 
-    void counted_guests(const json::object& object)
-    {
+    void counted_guests(const json::object& object) {
         object_reader reader(object, reader_.where() + ": guests");
         int count = 2;
         std::string prefix = "g";
@@ -275,8 +262,7 @@ private:
         reader.finish();
     }
 
-    void listed_guests(const json::array& list)
-    {
+    void listed_guests(const json::array& list) {
         for (std::size_t i = 0; i < list.size(); ++i) {
             const auto where = fmt::format("{}: guests[{}]", reader_.where(), i);
             if (!list[i].is_object())
@@ -291,8 +277,8 @@ private:
         }
     }
 
-    fs::path guest(object_reader& reader, guest_description& one, const std::vector<std::string>& default_scripts)
-    {
+    fs::path guest(object_reader& reader, guest_description& one,
+                   const std::vector<std::string>& default_scripts) {
         reader.number("vcpus", one.plan.vcpus, 1, 64);
         reader.number("memory", one.plan.memory, 96, 65536);
         reader.flag("may_die", one.plan.may_die);
@@ -301,30 +287,29 @@ private:
         return script(reader, default_scripts);
     }
 
-    void add(guest_description one, const std::string& where)
-    {
+    void add(guest_description one, const std::string& where) {
         static const std::regex valid("[A-Za-z][A-Za-z0-9_-]{0,31}");
         const auto& name = one.plan.name;
         if (!std::regex_match(name, valid) || name == "dom0" || name == "host")
-            throw failure(exit_usage, fmt::format("{}: \"{}\" is no name for a guest: a letter, then up to 31 "
-                                                  "letters, digits, - or _; not dom0 nor host",
-                                                  where, name));
+            throw failure(exit_usage,
+                          fmt::format("{}: \"{}\" is no name for a guest: a letter, then up to 31 "
+                                      "letters, digits, - or _; not dom0 nor host",
+                                      where, name));
         if (has_guest(name))
             throw failure(exit_usage, fmt::format("{}: a second guest named {}", where, name));
         one.plan.has_script = !one.script.empty();
         result_.guests.push_back(std::move(one));
     }
 
-    [[nodiscard]] bool has_guest(const std::string& name) const
-    {
+    [[nodiscard]] bool has_guest(const std::string& name) const {
         return std::any_of(result_.guests.begin(), result_.guests.end(),
                            [&](const auto& guest) { return guest.plan.name == name; });
     }
 
-    void links()
-    {
+    void links() {
         const auto* value = reader_.find("links");
-        constexpr auto wanted = "\"all\", \"none\" or a list of pairs of domains such as [[\"dom0\", \"g1\"]]";
+        constexpr auto wanted =
+            "\"all\", \"none\" or a list of pairs of domains such as [[\"dom0\", \"g1\"]]";
         const bool all = value == nullptr ? result_.module : *value == "all";
         if (all) {
             std::vector<std::string> domains{"dom0"};
@@ -341,11 +326,12 @@ private:
         }
     }
 
-    std::pair<std::string, std::string> link(const json::value& pair, const char* wanted)
-    {
-        if (!pair.is_array() || pair.get_array().size() != 2 || !pair.at(0).is_string() || !pair.at(1).is_string())
+    std::pair<std::string, std::string> link(const json::value& pair, const char* wanted) {
+        if (!pair.is_array() || pair.get_array().size() != 2 || !pair.at(0).is_string() ||
+            !pair.at(1).is_string())
             reader_.refuse("links", wanted);
-        std::pair<std::string, std::string> names{pair.at(0).get_string().c_str(), pair.at(1).get_string().c_str()};
+        std::pair<std::string, std::string> names{pair.at(0).get_string().c_str(),
+                                                  pair.at(1).get_string().c_str()};
         for (const auto& name : {names.first, names.second})
             if (name != "dom0" && !has_guest(name))
                 reader_.refuse("links", fmt::format("{}; there is no domain {}", wanted, name));
@@ -354,8 +340,7 @@ private:
         return names;
     }
 
-    void environment()
-    {
+    void environment() {
         const auto* value = reader_.find("env");
         if (value == nullptr)
             return;
@@ -367,34 +352,35 @@ private:
             const std::string key = member.key();
             if (!std::regex_match(key, name) || member.value().is_structured() || member.value().is_null())
                 reader_.refuse("env", wanted);
-            result_.environment.emplace_back(key, member.value().is_string() ? member.value().get_string().c_str()
-                                                                             : json::serialize(member.value()));
+            result_.environment.emplace_back(key, member.value().is_string()
+                                                      ? member.value().get_string().c_str()
+                                                      : json::serialize(member.value()));
         }
     }
 
-    void names(const std::string& key, std::vector<std::string>& target)
-    {
+    void names(const std::string& key, std::vector<std::string>& target) {
         constexpr auto wanted = "a list of domains of this scenario that have a script";
         reader_.texts(key, target, wanted);
         for (const auto& name : target) {
             const bool has_script =
-                name == "dom0" ? !result_.dom0_script.empty()
-                               : std::any_of(result_.guests.begin(), result_.guests.end(), [&](const auto& guest) {
-                                     return guest.plan.name == name && guest.plan.has_script;
-                                 });
+                name == "dom0"
+                    ? !result_.dom0_script.empty()
+                    : std::any_of(result_.guests.begin(), result_.guests.end(), [&](const auto& guest) {
+                          return guest.plan.name == name && guest.plan.has_script;
+                      });
             if (!has_script)
                 reader_.refuse(key, fmt::format("{}; {} is none", wanted, name));
         }
     }
 
-    void expectations()
-    {
+    void expectations() {
         reader_.texts("expect_console", result_.expect_console, "a list of regular expressions");
         for (const auto& text : result_.expect_console) {
             try {
                 std::regex compiled(text);
             } catch (const std::regex_error& error) {
-                reader_.refuse("expect_console", fmt::format("a list of regular expressions; {}: {}", text, error.what()));
+                reader_.refuse("expect_console",
+                               fmt::format("a list of regular expressions; {}: {}", text, error.what()));
             }
         }
     }
@@ -405,8 +391,7 @@ private:
 
 } // namespace
 
-scenario shell_scenario(const std::vector<std::pair<std::string, std::string>>& settings)
-{
+scenario shell_scenario(const std::vector<std::pair<std::string, std::string>>& settings) {
     json::object document;
     for (const auto& [key, value] : settings)
         apply(document, key, value);
@@ -414,21 +399,23 @@ scenario shell_scenario(const std::vector<std::pair<std::string, std::string>>& 
     return result;
 }
 
-scenario load_scenario(const fs::path& folder, const std::vector<std::pair<std::string, std::string>>& settings)
-{
+scenario load_scenario(const fs::path& folder,
+                       const std::vector<std::pair<std::string, std::string>>& settings) {
     if (!fs::is_directory(folder))
-        throw failure(exit_usage, fmt::format("{} is no folder; give the folder of a scenario", folder.string()));
+        throw failure(exit_usage,
+                      fmt::format("{} is no folder; give the folder of a scenario", folder.string()));
     auto document = read_document(folder / "scenario.json");
     for (const auto& [key, value] : settings)
         apply(document, key, value);
     auto result = scenario_reader(folder, document).read();
-    const bool any_script = !result.dom0_script.empty() ||
-                            std::any_of(result.guests.begin(), result.guests.end(),
-                                        [](const auto& guest) { return guest.plan.has_script; });
+    const bool any_script =
+        !result.dom0_script.empty() || std::any_of(result.guests.begin(), result.guests.end(),
+                                                   [](const auto& guest) { return guest.plan.has_script; });
     if (!any_script)
-        throw failure(exit_usage, fmt::format("{}: there is no script to run: neither dom0.sh nor guest.sh nor one "
-                                              "that scenario.json names",
-                                              folder.string()));
+        throw failure(exit_usage,
+                      fmt::format("{}: there is no script to run: neither dom0.sh nor guest.sh nor one "
+                                  "that scenario.json names",
+                                  folder.string()));
     return result;
 }
 

@@ -31,7 +31,7 @@ struct scenario {
     std::vector<guest_description> guests;
     std::vector<std::string> packages;
     std::string description;
-    std::vector<std::string> programs; ///< more of the artifacts' programs for the images
+    std::vector<std::string> programs;       ///< more of the artifacts' programs for the images
     std::vector<std::string> kernel_modules; ///< more than the testbed's own
     bool configured = false;
     bool module = true;

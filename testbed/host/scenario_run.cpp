@@ -49,8 +49,7 @@ constexpr int xen_memory = 256;       // MiB for the hypervisor and each guest's
 
 // One end for us, one for QEMU.
 struct socket_pair {
-    explicit socket_pair(const asio::any_io_executor& executor) : ours(executor)
-    {
+    explicit socket_pair(const asio::any_io_executor& executor) : ours(executor) {
         int ends[2];
         if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
             throw failure(exit_environment, fmt::format("socketpair: {}", std::strerror(errno)));
@@ -60,8 +59,7 @@ struct socket_pair {
     socket_pair(const socket_pair&) = delete;
     socket_pair& operator=(const socket_pair&) = delete;
     ~socket_pair() { close_theirs(); }
-    void close_theirs()
-    {
+    void close_theirs() {
         if (theirs >= 0)
             ::close(theirs);
         theirs = -1;
@@ -71,8 +69,7 @@ struct socket_pair {
     int theirs = -1;
 };
 
-run_plan make_plan(const scenario& what, const run_options& options, const std::string& accelerator)
-{
+run_plan make_plan(const scenario& what, const run_options& options, const std::string& accelerator) {
     run_plan plan;
     plan.mode = options.virtual_time ? "virtual" : "wall";
     plan.accelerator = accelerator;
@@ -87,8 +84,7 @@ run_plan make_plan(const scenario& what, const run_options& options, const std::
     return plan;
 }
 
-std::vector<fs::path> programs(const run_options& options, const scenario& what)
-{
+std::vector<fs::path> programs(const run_options& options, const scenario& what) {
     std::vector<fs::path> found;
     const auto folder = options.artifacts / "bin";
     for (const auto* name : {"testbed-agent", "xvsock", "xvsock-peer", "xvsockd"})
@@ -97,7 +93,8 @@ std::vector<fs::path> programs(const run_options& options, const scenario& what)
     const auto require = [&](const std::string& name) {
         if (!fs::exists(folder / name))
             throw failure(exit_environment,
-                          fmt::format("{} is not built; build the project or give --artifacts", (folder / name).string()));
+                          fmt::format("{} is not built; build the project or give --artifacts",
+                                      (folder / name).string()));
     };
     require("testbed-agent");
     if (!what.links.empty())
@@ -113,22 +110,19 @@ class scenario_run {
 public:
     scenario_run(scenario what, run_options options, progress tell, asio::any_io_executor executor)
         : what_(std::move(what)), options_(std::move(options)), tell_(tell), executor_(executor),
-          record_(options_.out, what_), stop_(executor), started_(executor, asio::steady_timer::time_point::max())
-    {
-    }
+          record_(options_.out, what_), stop_(executor),
+          started_(executor, asio::steady_timer::time_point::max()) {}
 
     scenario_run(const scenario_run&) = delete;
     scenario_run& operator=(const scenario_run&) = delete;
-    ~scenario_run()
-    {
+    ~scenario_run() {
         std::error_code ignored;
         for (const auto* name : {"initramfs", "guest-overlay.cpio", "programs"})
             if (!options_.keep)
                 fs::remove_all(record_.out() / name, ignored);
     }
 
-    asio::awaitable<bool> run()
-    {
+    asio::awaitable<bool> run() {
         require_program("qemu-system-x86_64", "qemu-system-x86");
         auto boot = co_await prepare();
         co_await boot_and_watch(std::move(boot));
@@ -139,24 +133,24 @@ public:
                                               {"mode", options_.virtual_time ? "virtual" : "wall"},
                                               {"seconds", tell_.seconds()}});
         print_reasons();
-        tell_.say(fmt::format("{}: {} ({}, {} time); see {}", passed ? "passed" : "FAILED", what_.folder.string(),
-                              accelerator_, options_.virtual_time ? "virtual" : "wall-clock", record_.out().string()));
+        tell_.say(fmt::format("{}: {} ({}, {} time); see {}", passed ? "passed" : "FAILED",
+                              what_.folder.string(), accelerator_,
+                              options_.virtual_time ? "virtual" : "wall-clock", record_.out().string()));
         co_return passed;
     }
 
 private:
-    void print_reasons() const
-    {
+    void print_reasons() const {
         constexpr std::size_t most = 8; // the first ones say most; 16 guests can have many
         const auto& reasons = record_.reasons();
         for (std::size_t i = 0; i < std::min(most, reasons.size()); ++i)
             fmt::print("FAILED: {}\n", reasons[i]);
         if (reasons.size() > most)
-            fmt::print("and {} more reasons, in {}\n", reasons.size() - most, (record_.out() / "status.json").string());
+            fmt::print("and {} more reasons, in {}\n", reasons.size() - most,
+                       (record_.out() / "status.json").string());
     }
 
-    asio::awaitable<machine> prepare()
-    {
+    asio::awaitable<machine> prepare() {
         image_cache cache(options_.cache, [this](const std::string& text) { tell_.say(text); });
         cache.set_refresh(options_.refresh);
         const auto images = co_await obtain_images(what_, cache, tell_);
@@ -176,29 +170,29 @@ private:
             boot.memory += guest.plan.memory + 8;
         boot.xen = images.xen;
         boot.kernel = images.vmlinux;
-        boot.xen_args = fmt::format("dom0_mem={0}M,max:{0}M dom0_max_vcpus={1} loglvl=all guest_loglvl=all {2}",
-                                    what_.dom0_memory, what_.dom0_vcpus, what_.xen_args);
+        boot.xen_args =
+            fmt::format("dom0_mem={0}M,max:{0}M dom0_max_vcpus={1} loglvl=all guest_loglvl=all {2}",
+                        what_.dom0_memory, what_.dom0_vcpus, what_.xen_args);
         boot.kernel_args = fmt::format("{} {}", kernel_parameters, what_.kernel_args);
         co_return boot;
     }
 
     // The programs without symbols, which every guest would hold in its memory.
-    asio::awaitable<std::vector<fs::path>> stripped(std::vector<fs::path> programs)
-    {
+    asio::awaitable<std::vector<fs::path>> stripped(std::vector<fs::path> programs) {
         require_program("strip", "binutils");
         fs::create_directories(record_.out() / "programs");
         for (auto& program : programs) {
             const auto target = record_.out() / "programs" / program.filename();
             command tool;
             tool.argv = word_list("strip", "-o", target.string(), program.string());
-            co_await run_logged(std::move(tool), record_.out() / "programs/strip.log", "strip " + program.string());
+            co_await run_logged(std::move(tool), record_.out() / "programs/strip.log",
+                                "strip " + program.string());
             program = target;
         }
         co_return programs;
     }
 
-    asio::awaitable<void> choose_accelerator(const boot_images& images, const image_cache& cache)
-    {
+    asio::awaitable<void> choose_accelerator(const boot_images& images, const image_cache& cache) {
         accelerator_choice choice{options_.accelerator, "as asked"};
         if (options_.virtual_time)
             choice = {"tcg", "virtual time needs it"};
@@ -208,25 +202,25 @@ private:
         tell_.say(fmt::format("accelerator: {} ({})", choice.name, choice.reason));
     }
 
-    [[nodiscard]] fs::path module_file() const
-    {
+    [[nodiscard]] fs::path module_file() const {
         auto file = options_.artifacts / "modules" / kernel_release_ / "xen_vsock.ko";
         if (!fs::exists(file))
-            throw failure(exit_environment,
-                          fmt::format("there is no module for the images' kernel: {} is missing; build it with "
-                                      "`xvsock-testbed module --suite {}`, or say \"module\": false",
-                                      file.string(), what_.suite));
+            throw failure(
+                exit_environment,
+                fmt::format("there is no module for the images' kernel: {} is missing; build it with "
+                            "`xvsock-testbed module --suite {}`, or say \"module\": false",
+                            file.string(), what_.suite));
         return file;
     }
 
-    asio::awaitable<void> boot_and_watch(machine boot)
-    {
+    asio::awaitable<void> boot_and_watch(machine boot) {
         using namespace asio::experimental::awaitable_operators;
         socket_pair serial(executor_);
         socket_pair channel(executor_);
         boot.serial_fd = serial.theirs;
         boot.channel_fd = channel.theirs;
-        const int log = ::open((record_.out() / "qemu.log").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+        const int log =
+            ::open((record_.out() / "qemu.log").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
         command start{.argv = qemu_command(boot), .stdout_fd = log, .stderr_fd = log};
         start.kept_fds = {serial.theirs, channel.theirs};
         child_process qemu(executor_, start);
@@ -234,8 +228,8 @@ private:
         serial.close_theirs();
         channel.close_theirs();
         channel_ = &channel.ours;
-        tell_.say(fmt::format("booting Xen and dom0 with {} guests: {} CPUs, {} MiB", what_.guests.size(), boot.cpus,
-                              boot.memory));
+        tell_.say(fmt::format("booting Xen and dom0 with {} guests: {} CPUs, {} MiB", what_.guests.size(),
+                              boot.cpus, boot.memory));
         if (options_.interactive)
             stop_.expires_at(asio::steady_timer::time_point::max());
         else
@@ -259,13 +253,12 @@ private:
 
     static asio::awaitable<int> end_of(child_process& qemu) { co_return co_await qemu.wait(); }
 
-    asio::awaitable<void> read_serial(asio::posix::stream_descriptor& source)
-    {
+    asio::awaitable<void> read_serial(asio::posix::stream_descriptor& source) {
         std::array<char, 65536> buffer;
         for (;;) {
             boost::system::error_code error;
-            const auto count = co_await source.async_read_some(asio::buffer(buffer),
-                                                               asio::redirect_error(asio::use_awaitable, error));
+            const auto count = co_await source.async_read_some(
+                asio::buffer(buffer), asio::redirect_error(asio::use_awaitable, error));
             if (error)
                 co_return;
             if (record_.console("host", {buffer.data(), count}) && !halted_ && !finished_) {
@@ -276,14 +269,13 @@ private:
         }
     }
 
-    asio::awaitable<void> read_channel(asio::posix::stream_descriptor& source)
-    {
+    asio::awaitable<void> read_channel(asio::posix::stream_descriptor& source) {
         frame_decoder decoder;
         std::vector<char> buffer(1U << 18U);
         for (;;) {
             boost::system::error_code error;
-            const auto count = co_await source.async_read_some(asio::buffer(buffer),
-                                                               asio::redirect_error(asio::use_awaitable, error));
+            const auto count = co_await source.async_read_some(
+                asio::buffer(buffer), asio::redirect_error(asio::use_awaitable, error));
             if (error)
                 co_return;
             decoder.feed({buffer.data(), count});
@@ -292,15 +284,14 @@ private:
         }
     }
 
-    void start_scripts()
-    {
+    void start_scripts() {
         tell_.say(options_.interactive ? "consoles are open" : "scripts started");
         started_.cancel();
     }
 
-    // The person's terminal, once the guests are up. Returns only when an interactive run has nobody any more.
-    asio::awaitable<void> terminal(asio::posix::stream_descriptor& channel)
-    {
+    // The person's terminal, once the guests are up. Returns only when an interactive run has nobody any
+    // more.
+    asio::awaitable<void> terminal(asio::posix::stream_descriptor& channel) {
         boost::system::error_code error;
         co_await started_.async_wait(asio::redirect_error(asio::use_awaitable, error));
         const auto cancelled = co_await asio::this_coro::cancellation_state;
@@ -311,7 +302,8 @@ private:
             for (const auto& guest : what_.guests)
                 names.push_back(guest.plan.name);
             switch_.emplace(executor_, std::move(names));
-            const console_switch::typist type = [&channel](std::string name, std::string bytes) -> asio::awaitable<void> {
+            const console_switch::typist type = [&channel](std::string name,
+                                                           std::string bytes) -> asio::awaitable<void> {
                 const auto message = encode({frame_kind::input, std::move(name), std::move(bytes)});
                 co_await asio::async_write(channel, asio::buffer(message), asio::use_awaitable);
             };
@@ -324,8 +316,7 @@ private:
         co_await never.async_wait(asio::use_awaitable);
     }
 
-    asio::awaitable<void> handle(frame message)
-    {
+    asio::awaitable<void> handle(frame message) {
         switch (message.kind) {
         case frame_kind::event:
             on_event(json::parse(message.payload).as_object());
@@ -346,11 +337,11 @@ private:
         }
     }
 
-    void on_event(const json::object& event)
-    {
+    void on_event(const json::object& event) {
         const auto text = [&](const char* key) {
             const auto* value = event.if_contains(key);
-            return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string("?");
+            return value != nullptr && value->is_string() ? std::string(value->get_string())
+                                                          : std::string("?");
         };
         const auto kind = text("event");
         const auto name = text("name");
@@ -386,8 +377,7 @@ private:
     }
 
     // Returns when the run has to be ended from here.
-    asio::awaitable<void> stopped()
-    {
+    asio::awaitable<void> stopped() {
         for (bool collecting = false;;) {
             boost::system::error_code error;
             const auto end = stop_.expiry();
@@ -429,8 +419,7 @@ private:
 
 } // namespace
 
-asio::awaitable<bool> run_scenario(scenario what, run_options options, progress tell)
-{
+asio::awaitable<bool> run_scenario(scenario what, run_options options, progress tell) {
     scenario_run run(std::move(what), std::move(options), tell, co_await asio::this_coro::executor);
     co_return co_await run.run();
 }

@@ -17,8 +17,7 @@ namespace xvsock::testbed {
 
 namespace {
 
-const std::array<image_suite, 3>& image_suites()
-{
+const std::array<image_suite, 3>& image_suites() {
     static const std::array<image_suite, 3> all{{{"bookworm", "bookworm", "bookworm", "4.17"},
                                                  {"trixie", "trixie", "trixie", "4.20"},
                                                  {"sid", "trixie", "sid", "4.20"}}};
@@ -26,9 +25,8 @@ const std::array<image_suite, 3>& image_suites()
 }
 
 // Releases that tell a Debian archive from another one in apt's sources.
-bool is_debian_release(const std::string& release)
-{
-    static const std::set<std::string> names{"bookworm", "trixie", "forky", "sid",
+bool is_debian_release(const std::string& release) {
+    static const std::set<std::string> names{"bookworm", "trixie",  "forky",    "sid",
                                              "stable",   "testing", "unstable", "oldstable"};
     return names.contains(release);
 }
@@ -37,29 +35,26 @@ constexpr std::string_view keyring = "/usr/share/keyrings/debian-archive-keyring
 
 } // namespace
 
-bool is_image_suite(std::string_view name)
-{
-    return std::any_of(image_suites().begin(), image_suites().end(), [&](const auto& suite) { return suite.name == name; });
+bool is_image_suite(std::string_view name) {
+    return std::any_of(image_suites().begin(), image_suites().end(),
+                       [&](const auto& suite) { return suite.name == name; });
 }
 
-const image_suite& image_suite_named(std::string_view name)
-{
+const image_suite& image_suite_named(std::string_view name) {
     for (const auto& suite : image_suites())
         if (suite.name == name)
             return suite;
     throw failure(exit_usage, fmt::format("unknown suite \"{}\"; known are {}", name, image_suite_names()));
 }
 
-std::string image_suite_names()
-{
+std::string image_suite_names() {
     std::string names;
     for (const auto& suite : image_suites())
         names += (names.empty() ? "" : ", ") + suite.name;
     return names;
 }
 
-mirrors parse_mirrors(std::string_view index_targets)
-{
+mirrors parse_mirrors(std::string_view index_targets) {
     mirrors found;
     std::istringstream lines{std::string(index_targets)};
     for (std::string line; std::getline(lines, line);) {
@@ -78,15 +73,15 @@ mirrors parse_mirrors(std::string_view index_targets)
             found.security = site;
     }
     if (found.main.empty())
-        throw failure(exit_environment, "apt's sources on this machine name no Debian archive; add one, for example to "
-                                        "/etc/apt/sources.list.d/debian.sources");
+        throw failure(exit_environment,
+                      "apt's sources on this machine name no Debian archive; add one, for example to "
+                      "/etc/apt/sources.list.d/debian.sources");
     if (found.security.empty())
         found.security = found.main + "-security";
     return found;
 }
 
-std::string sources_list(const std::string& suite, const mirrors& from)
-{
+std::string sources_list(const std::string& suite, const mirrors& from) {
     const auto line = [](const std::string& site, const std::string& release) {
         return fmt::format("deb [signed-by={}] {} {} main\n", keyring, site, release);
     };
@@ -94,14 +89,14 @@ std::string sources_list(const std::string& suite, const mirrors& from)
         return line(from.main, "sid");
     constexpr std::string_view backports = "-backports";
     const auto base = suite.ends_with(backports) ? suite.substr(0, suite.size() - backports.size()) : suite;
-    auto lines = line(from.main, base) + line(from.main, base + "-updates") + line(from.security, base + "-security");
+    auto lines =
+        line(from.main, base) + line(from.main, base + "-updates") + line(from.security, base + "-security");
     if (base != suite)
         lines += line(from.main, suite);
     return lines;
 }
 
-asio::awaitable<mirrors> host_mirrors()
-{
+asio::awaitable<mirrors> host_mirrors() {
     command ask;
     ask.argv = word_list("apt-get", "indextargets", "--format", "$(SITE) $(RELEASE) $(COMPONENT)");
     const auto result = co_await capture(std::move(ask));

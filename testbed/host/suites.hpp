@@ -30,9 +30,9 @@ struct mirrors {
     std::string security;
 };
 
-/// Picks the mirrors out of lines "SITE RELEASE COMPONENT", as apt-get indextargets prints them. Throws failure
-/// when there is no Debian archive among them. Without a security archive its usual place beside the main one is
-/// taken.
+/// Picks the mirrors out of lines "SITE RELEASE COMPONENT", as apt-get indextargets prints them. Throws
+/// failure when there is no Debian archive among them. Without a security archive its usual place beside the
+/// main one is taken.
 mirrors parse_mirrors(std::string_view index_targets);
 
 /// Lines for sources.list of a suite (also "bookworm-backports").

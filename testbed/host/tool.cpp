@@ -27,8 +27,7 @@ namespace xvsock::testbed {
 namespace {
 
 // The lines that say what went wrong, for the message.
-std::string explanation(const std::string& log)
-{
+std::string explanation(const std::string& log) {
     struct cause {
         const char* sign;
         const char* meaning;
@@ -61,8 +60,7 @@ std::string explanation(const std::string& log)
     return "the end of its log is" + text;
 }
 
-std::unique_ptr<child_process> start(const asio::any_io_executor& executor, const command& what)
-{
+std::unique_ptr<child_process> start(const asio::any_io_executor& executor, const command& what) {
     try {
         return std::make_unique<child_process>(executor, what);
     } catch (const std::system_error& error) {
@@ -72,8 +70,7 @@ std::unique_ptr<child_process> start(const asio::any_io_executor& executor, cons
 
 } // namespace
 
-asio::awaitable<captured> capture(command what)
-{
+asio::awaitable<captured> capture(command what) {
     const auto executor = co_await asio::this_coro::executor;
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) < 0)
@@ -101,13 +98,14 @@ asio::awaitable<captured> capture(command what)
     co_return result;
 }
 
-asio::awaitable<void> run_logged(command what, fs::path log, std::string purpose)
-{
+asio::awaitable<void> run_logged(command what, fs::path log, std::string purpose) {
     fs::create_directories(log.parent_path());
     const int fd = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (fd < 0)
-        throw failure(exit_environment, fmt::format("cannot write {}: {}", log.string(), std::strerror(errno)));
-    const std::unique_ptr<const int, void (*)(const int*)> closer(&fd, [](const int* open) { ::close(*open); });
+        throw failure(exit_environment,
+                      fmt::format("cannot write {}: {}", log.string(), std::strerror(errno)));
+    const std::unique_ptr<const int, void (*)(const int*)> closer(&fd,
+                                                                  [](const int* open) { ::close(*open); });
     const auto before = fs::file_size(log);
     what.stdout_fd = fd;
     what.stderr_fd = fd;
@@ -119,23 +117,21 @@ asio::awaitable<void> run_logged(command what, fs::path log, std::string purpose
                                   explanation(read_file(log).substr(before)), log.string()));
 }
 
-void require_program(const std::string& name, const std::string& package)
-{
+void require_program(const std::string& name, const std::string& package) {
     if (find_program(name).empty())
         throw failure(exit_environment,
                       fmt::format("{} is missing; install Debian's package {}", name, package));
 }
 
-std::string read_file(const fs::path& file)
-{
+std::string read_file(const fs::path& file) {
     std::ifstream in(file, std::ios::binary);
     if (!in)
-        throw failure(exit_environment, fmt::format("cannot read {}: {}", file.string(), std::strerror(errno)));
+        throw failure(exit_environment,
+                      fmt::format("cannot read {}: {}", file.string(), std::strerror(errno)));
     return {std::istreambuf_iterator<char>(in), {}};
 }
 
-void write_file(const fs::path& file, std::string_view content)
-{
+void write_file(const fs::path& file, std::string_view content) {
     const fs::path temporary = file.string() + ".new";
     {
         std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
@@ -145,7 +141,8 @@ void write_file(const fs::path& file, std::string_view content)
             const int error = errno;
             std::error_code ignored;
             fs::remove(temporary, ignored);
-            throw failure(exit_environment, fmt::format("cannot write {}: {}", file.string(), std::strerror(error)));
+            throw failure(exit_environment,
+                          fmt::format("cannot write {}: {}", file.string(), std::strerror(error)));
         }
     }
     fs::rename(temporary, file);

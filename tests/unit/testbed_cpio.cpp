@@ -15,13 +15,11 @@ using namespace xvsock::testbed;
 
 namespace {
 
-unsigned long field(const std::string& archive, std::size_t member, int index)
-{
+unsigned long field(const std::string& archive, std::size_t member, int index) {
     return std::stoul(archive.substr(member + 6 + static_cast<std::size_t>(index) * 8, 8), nullptr, 16);
 }
 
-TEST(testbed_cpio, members_follow_the_format)
-{
+TEST(testbed_cpio, members_follow_the_format) {
     const auto file = fs::temp_directory_path() / "testbed-cpio-test";
     cpio_writer writer(file);
     writer.add_text("init", "hello", 0755);
@@ -41,8 +39,7 @@ TEST(testbed_cpio, members_follow_the_format)
     EXPECT_EQ(archive.substr(124 + 110, 10), "TRAILER!!!");
 }
 
-TEST(testbed_cpio, full_disk_is_told)
-{
+TEST(testbed_cpio, full_disk_is_told) {
     if (!fs::exists("/dev/full"))
         GTEST_SKIP() << "no /dev/full";
     const auto fill = [] {

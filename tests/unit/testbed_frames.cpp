@@ -11,9 +11,9 @@ using namespace xvsock::testbed;
 
 namespace {
 
-TEST(testbed_frames, survive_any_cut)
-{
-    const auto bytes = encode({frame_kind::console, "g1", std::string("a\0b", 3)}) + encode({frame_kind::archive, "g2", ""});
+TEST(testbed_frames, survive_any_cut) {
+    const auto bytes =
+        encode({frame_kind::console, "g1", std::string("a\0b", 3)}) + encode({frame_kind::archive, "g2", ""});
     for (std::size_t cut = 0; cut <= bytes.size(); ++cut) {
         frame_decoder decoder;
         std::vector<frame> frames;
@@ -29,8 +29,7 @@ TEST(testbed_frames, survive_any_cut)
     }
 }
 
-TEST(testbed_frames, garbage_is_refused)
-{
+TEST(testbed_frames, garbage_is_refused) {
     frame_decoder decoder;
     decoder.feed("hello world");
     EXPECT_THROW(decoder.next(), std::runtime_error);
@@ -38,8 +37,7 @@ TEST(testbed_frames, garbage_is_refused)
     EXPECT_THROW(encode({frame_kind::log, "", std::string(frame::max_payload + 1, 'x')}), std::length_error);
 }
 
-TEST(testbed_plan, survives_json)
-{
+TEST(testbed_plan, survives_json) {
     run_plan plan;
     plan.mode = "virtual";
     plan.guests = {{"g1", 2, 128, true, false, "quiet", {"maxvcpus = 4"}}};

@@ -15,8 +15,7 @@ namespace {
 
 class testbed_scenario : public testing::Test {
 protected:
-    void SetUp() override
-    {
+    void SetUp() override {
         std::string pattern = (fs::temp_directory_path() / "testbed-scenario-XXXXXX").string();
         ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
         folder_ = pattern;
@@ -26,15 +25,13 @@ protected:
 
     void write(const std::string& name, const std::string& text) { std::ofstream(folder_ / name) << text; }
 
-    scenario load(const std::string& text)
-    {
+    scenario load(const std::string& text) {
         write("scenario.json", text);
         return load_scenario(folder_);
     }
 
     // The message with which the text is refused.
-    std::string refusal(const std::string& text)
-    {
+    std::string refusal(const std::string& text) {
         try {
             load(text);
         } catch (const failure& error) {
@@ -44,8 +41,7 @@ protected:
         return "accepted";
     }
 
-    void expect_refusal(const std::string& text, const std::string& part)
-    {
+    void expect_refusal(const std::string& text, const std::string& part) {
         const auto message = refusal(text);
         EXPECT_NE(message.find(part), std::string::npos) << message;
         EXPECT_NE(message.find("scenario.json"), std::string::npos) << message;
@@ -54,8 +50,7 @@ protected:
     fs::path folder_;
 };
 
-TEST_F(testbed_scenario, defaults)
-{
+TEST_F(testbed_scenario, defaults) {
     const auto what = load_scenario(folder_);
     EXPECT_EQ(what.suite, "bookworm");
     ASSERT_EQ(what.guests.size(), 2U);
@@ -66,8 +61,7 @@ TEST_F(testbed_scenario, defaults)
     EXPECT_TRUE(what.dom0_script.empty());
 }
 
-TEST_F(testbed_scenario, every_key)
-{
+TEST_F(testbed_scenario, every_key) {
     write("other.sh", "#!/bin/sh\n");
     write("dom0.sh", "#!/bin/sh\n");
     const auto what = load(R"({"description": "d", "suite": "trixie", "timeout": 1.5, "cpus": 3,
@@ -89,8 +83,7 @@ TEST_F(testbed_scenario, every_key)
     EXPECT_EQ(what.wait_for.front(), "server");
 }
 
-TEST_F(testbed_scenario, count_of_guests)
-{
+TEST_F(testbed_scenario, count_of_guests) {
     const auto what = load(R"({"guests": {"count": 16, "prefix": "vm", "memory": 128}})");
     ASSERT_EQ(what.guests.size(), 16U);
     EXPECT_EQ(what.guests[15].plan.name, "vm16");
@@ -98,16 +91,14 @@ TEST_F(testbed_scenario, count_of_guests)
     EXPECT_EQ(what.links.size(), 136U);
 }
 
-TEST_F(testbed_scenario, a_guest_has_its_own_script)
-{
+TEST_F(testbed_scenario, a_guest_has_its_own_script) {
     write("g2.sh", "#!/bin/sh\n");
     const auto what = load_scenario(folder_);
     EXPECT_EQ(what.guests[0].script, folder_ / "guest.sh");
     EXPECT_EQ(what.guests[1].script, folder_ / "g2.sh");
 }
 
-TEST_F(testbed_scenario, settings_replace_keys)
-{
+TEST_F(testbed_scenario, settings_replace_keys) {
     write("scenario.json", R"({"timeout": 5, "dom0": {"memory": 768}})");
     const auto what = load_scenario(folder_, {{"timeout", "7"}, {"suite", "sid"}, {"dom0.vcpus", "2"}});
     EXPECT_EQ(what.timeout, 7);
@@ -116,8 +107,7 @@ TEST_F(testbed_scenario, settings_replace_keys)
     EXPECT_EQ(what.dom0_vcpus, 2);
 }
 
-TEST_F(testbed_scenario, refusals_say_where_and_what_is_right)
-{
+TEST_F(testbed_scenario, refusals_say_where_and_what_is_right) {
     expect_refusal(R"({"gusts": 2})", "unknown key \"gusts\"; known are");
     expect_refusal(R"({"timeout": "5"})", "\"timeout\" is \"5\", it must be a number of seconds");
     expect_refusal(R"({"suite": "jessie"})", "one of bookworm, trixie, sid");
@@ -136,8 +126,7 @@ TEST_F(testbed_scenario, refusals_say_where_and_what_is_right)
     expect_refusal("[]", "must be an object");
 }
 
-TEST_F(testbed_scenario, needs_a_script)
-{
+TEST_F(testbed_scenario, needs_a_script) {
     fs::remove(folder_ / "guest.sh");
     EXPECT_THROW(load_scenario(folder_), failure);
     EXPECT_THROW(load_scenario(folder_ / "nowhere"), failure);

@@ -9,8 +9,7 @@ using namespace xvsock::testbed;
 
 namespace {
 
-TEST(testbed_suites, mirrors_come_from_apt)
-{
+TEST(testbed_suites, mirrors_come_from_apt) {
     const auto found = parse_mirrors("https://example.org/tools nodistro main\n"
                                      "http://mirror.example/debian bookworm main\n"
                                      "http://mirror.example/debian bookworm-updates main\n"
@@ -19,19 +18,16 @@ TEST(testbed_suites, mirrors_come_from_apt)
     EXPECT_EQ(found.security, "http://mirror.example/security");
 }
 
-TEST(testbed_suites, security_has_its_usual_place)
-{
+TEST(testbed_suites, security_has_its_usual_place) {
     EXPECT_EQ(parse_mirrors("http://m/debian trixie main\n").security, "http://m/debian-security");
 }
 
-TEST(testbed_suites, no_debian_archive_is_told)
-{
+TEST(testbed_suites, no_debian_archive_is_told) {
     EXPECT_THROW(parse_mirrors("https://example.org/tools nodistro main\n"), failure);
     EXPECT_THROW(parse_mirrors(""), failure);
 }
 
-TEST(testbed_suites, sources_of_each_suite)
-{
+TEST(testbed_suites, sources_of_each_suite) {
     const mirrors from{"http://m/debian", "http://s/security"};
     const auto stable = sources_list("bookworm", from);
     EXPECT_NE(stable.find(" http://m/debian bookworm main\n"), std::string::npos);
@@ -42,8 +38,7 @@ TEST(testbed_suites, sources_of_each_suite)
     EXPECT_EQ(sources_list("sid", from).find("security"), std::string::npos);
 }
 
-TEST(testbed_suites, names)
-{
+TEST(testbed_suites, names) {
     EXPECT_TRUE(is_image_suite("trixie"));
     EXPECT_FALSE(is_image_suite("bookworm-backports"));
     EXPECT_EQ(image_suite_named("sid").userland, "trixie");
