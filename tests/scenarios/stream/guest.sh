@@ -4,7 +4,7 @@
 . /stream-test.sh
 serve
 case $NAME in
-g1) test_against g2 ;;
+g1) test_against g2 tested-dom0-g1 ;;
 g2) test_against g1; test_against dom0 ;;
 esac
 everybody_done
