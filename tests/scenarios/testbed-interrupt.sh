@@ -24,7 +24,10 @@ check() { # WHAT PATTERN SIGNAL OPTIONS...
     [ "$signal" = none ] || { sleep 2; kill -"$signal" $pid; }
     wait $pid
     status=$?
-    sleep 1
+    for try in $(seq 50); do # a loaded machine takes a while to end a process
+        kill -0 $qemu 2> /dev/null || break
+        sleep 0.2
+    done
     echo "== $what: exit status $status"
     cat "$dir/output"
     [ $status -ne 0 ] || { echo "FAILED: that is no success"; exit 1; }
