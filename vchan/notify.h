@@ -24,6 +24,12 @@
  * not skip (2), which also orders what the waiter did to be found by the kick
  * (joining a wait queue) before (3). A peer that breaks the rules in its own
  * page only loses its own wake-ups, or gets some in vain.
+ *
+ * An event may come late: after its index was seen and acted upon because of an
+ * earlier one, and after a new (1) by a waiter who found his bit still set. The
+ * event then brings no news, and yet the bit is gone, which the waiter relied
+ * on. So an event ends every wait whose bit no longer stands, whatever the
+ * index says: see vchan_notify_ends_wait().
  */
 #ifndef VCHAN_NOTIFY_H
 #define VCHAN_NOTIFY_H
@@ -55,6 +61,22 @@ static inline bool vchan_notify_take(uint8_t *byte, uint8_t bit)
 	if (!(vchan_load_relaxed(byte) & bit))
 		return false;
 	return vchan_flag_clear(byte, bit);
+}
+
+/*
+ * For a handler of events that would not wake a waiter in vain: whether this
+ * event ends the wait for `index` to move. *moved says whether it has, since
+ * the handler last asked; *seen is the handler's own.
+ *
+ * If neither the index has moved nor the bit was taken, whoever sleeps has read
+ * this same index at (3), and the actor has yet to find his bit at (c).
+ */
+static inline bool vchan_notify_ends_wait(const uint8_t *byte, uint8_t bit, uint32_t index,
+					  uint32_t *seen, bool *moved)
+{
+	*moved = index != *seen;
+	*seen = index;
+	return *moved || !(vchan_load_relaxed(byte) & bit);
 }
 
 #endif /* VCHAN_NOTIFY_H */

@@ -171,6 +171,7 @@ irqreturn_t xvsock_data_interrupt(int irq, void *data)
 	struct xvsock_conn *conn = data;
 	struct sock *sk = READ_ONCE(conn->sk); /* NULL until conn_make_child() */
 	unsigned int eoi_flags = XEN_EOI_FLAG_SPURIOUS;
+	bool moved, wake;
 	u32 prod, cons;
 	u8 live;
 
@@ -189,18 +190,18 @@ irqreturn_t xvsock_data_interrupt(int irq, void *data)
 			xvsock_conn_queue_event(conn);
 		}
 	}
-	if (prod != conn->seen_prod) {
-		conn->seen_prod = prod;
+	wake = vchan_notify_ends_wait(conn->asked_of_peer, VCHAN_NOTIFY_WRITE, prod,
+				      &conn->seen_prod, &moved);
+	if (moved)
 		eoi_flags = 0;
-		if (sk)
-			sk->sk_data_ready(sk);
-	}
-	if (cons != conn->seen_cons) {
-		conn->seen_cons = cons;
+	if (wake && sk)
+		sk->sk_data_ready(sk);
+	wake = vchan_notify_ends_wait(conn->asked_of_peer, VCHAN_NOTIFY_READ, cons,
+				      &conn->seen_cons, &moved);
+	if (moved)
 		eoi_flags = 0;
-		if (sk)
-			sk->sk_write_space(sk);
-	}
+	if (wake && sk)
+		sk->sk_write_space(sk);
 	xen_irq_lateeoi(irq, eoi_flags);
 	return IRQ_HANDLED;
 }

@@ -2,6 +2,7 @@
 // The notification bits, one thread at a time: what request and take do to the byte, for every value of it.
 // What they do between two sides that really sleep is in vchan_handshake.cpp and vchan_stream.cpp.
 #include <vchan/notify.h>
+#include <vchan/ring.h>
 
 #include <gtest/gtest.h>
 
@@ -45,6 +46,37 @@ TEST(vchan_notify, one_kick_for_one_request) {
     EXPECT_FALSE(vchan_notify_take(&byte, VCHAN_NOTIFY_READ)) << "asked for the other event";
     EXPECT_TRUE(vchan_notify_take(&byte, VCHAN_NOTIFY_WRITE));
     EXPECT_FALSE(vchan_notify_take(&byte, VCHAN_NOTIFY_WRITE)) << "already kicked";
+}
+
+// The actor is held up between storing its index and looking at the bit, as a domain without a processor is.
+// An earlier event lets the waiter see that index and wait again; the kick that follows brings no news, but
+// takes the bit. Whoever ignores it sleeps for ever.
+TEST(vchan_notify, event_without_news_ends_a_wait_whose_bit_it_took) {
+    vchan_indices indices{};
+    vchan_end writer{};
+    vchan_end reader{};
+    vchan_end_init(&writer, &indices, VCHAN_ORDER_SMALL);
+    vchan_end_init(&reader, &indices, VCHAN_ORDER_SMALL);
+    uint8_t byte = VCHAN_NOTIFY_WRITE;
+    uint32_t seen = 0;
+    bool moved = false;
+
+    vchan_writer_advance(&writer, 1);
+    ASSERT_TRUE(vchan_notify_take(&byte, VCHAN_NOTIFY_WRITE)); // the first kick is on its way
+    vchan_notify_request(&byte, VCHAN_NOTIFY_WRITE);           // a waiter that had not seen the byte yet
+    vchan_writer_advance(&writer, 1);                          // and here the actor is held up
+
+    ASSERT_TRUE(vchan_notify_ends_wait(&byte, VCHAN_NOTIFY_WRITE, indices.prod, &seen, &moved));
+    EXPECT_TRUE(moved);
+    vchan_reader_advance(&reader, 2); // the waiter takes both bytes and waits anew: its bit still stands
+    vchan_notify_request(&byte, VCHAN_NOTIFY_WRITE);
+    EXPECT_FALSE(vchan_notify_ends_wait(&byte, VCHAN_NOTIFY_WRITE, indices.prod, &seen, &moved))
+        << "nothing has happened";
+
+    ASSERT_TRUE(vchan_notify_take(&byte, VCHAN_NOTIFY_WRITE)); // the actor goes on: the second kick
+    EXPECT_TRUE(vchan_notify_ends_wait(&byte, VCHAN_NOTIFY_WRITE, indices.prod, &seen, &moved))
+        << "the waiter's request is gone, and it sleeps";
+    EXPECT_FALSE(moved);
 }
 
 // A waiter whose bit is still set, and an actor that finds no bit, must not write the shared byte: a write
