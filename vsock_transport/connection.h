@@ -20,15 +20,36 @@
 #define XVSOCK_CONNECTION_H
 
 #include <net/af_vsock.h>
-
-#include "peer.h"
 #include <vchan/notify.h>
 
-/* One direction: the end of a ring and the memory behind it. */
-struct xvsock_ring {
-	struct vchan_end end;
-	u8 *inpage; /* the ring, if it lies in the shared page, else NULL */
-	struct xvsock_pages pages; /* the ring's own pages otherwise */
+#include "peer.h"
+#include "ring.h"
+
+/* Messages that wait for room in the control ring, as bits; sent in this order. */
+enum xvsock_owed {
+	XVSOCK_OWES_RESPONSE = 0x01, /* first: a RESET alone would read as a refusal */
+	XVSOCK_OWES_WANT_TX = 0x02,
+	XVSOCK_OWES_WANT_RX = 0x04,
+	XVSOCK_OWES_GROW_TX = 0x08, /* the initiator's; tx and rx as its own */
+	XVSOCK_OWES_GROW_RX = 0x10,
+	XVSOCK_OWES_GROWN_TX = 0x20, /* the acceptor's, likewise */
+	XVSOCK_OWES_GROWN_RX = 0x40,
+	XVSOCK_OWES_RESET = 0x80, /* last: nothing follows it */
+};
+
+/* What has happened on a connection. Each is written in one context only, as said there. */
+struct xvsock_counters {
+	/* lock_sock */
+	u64 tx_bytes;
+	u64 rx_bytes;
+	u64 tx_messages; /* calls that moved something */
+	u64 rx_messages;
+	u64 kicks; /* sent to the peer */
+	u64 spins; /* looks before a call would sleep */
+	u64 spins_won; /* those that found something */
+	/* the interrupt handler */
+	u64 events; /* kicks that came */
+	u64 spurious; /* events without any change */
 };
 
 struct xvsock_conn {
@@ -64,19 +85,25 @@ struct xvsock_conn {
 	u32 seen_cons;
 	u8 seen_live;
 
+	struct xvsock_counters counters;
+
 	/* Protected by peer->lock: */
 	bool requested; /* our REQUEST is in the control ring */
 	bool answered; /* and this was answered */
-	bool accepted; /* by RESPONSE */
+	bool accepted; /* by RESPONSE; of an acceptor's, always */
 	u32 refusal; /* or by RESET, with this reason */
 	bool let_go; /* the acceptor has unmapped: RESET came, or nothing was ever sent */
-	bool closed; /* the socket is gone and the event channel silent */
-	bool owes_response;
-	bool owes_reset;
-	struct list_head to_send; /* in peer->to_request or peer->to_answer */
+	bool closing; /* the socket is going: nothing is queued any more */
+	bool closed; /* the socket is gone, and no work or event of ours is left */
+	u8 owes; /* bits of enum xvsock_owed */
+	struct list_head to_send; /* in peer->to_request or peer->to_tell */
+	unsigned int ring_pages; /* of large rings; on the peer's account */
 
-	bool link_lost; /* set once, before event_work is queued */
+	/* Set once, before event_work is queued: */
+	bool link_lost;
+	bool violated; /* the peer broke a rule of this connection */
 	struct work_struct event_work; /* brings the peer's state into the socket */
+	struct work_struct growth_work; /* makes or maps large rings */
 	struct work_struct close_work; /* takes the connection down when the socket is gone */
 };
 
@@ -103,6 +130,38 @@ enum xvsock_reason xvsock_conn_accept(struct xvsock_peer *peer,
  */
 void xvsock_conn_answered(struct xvsock_conn *conn, const struct xvsock_message *msg);
 
+/* A new connection, referenced by the caller, or NULL. */
+struct xvsock_conn *xvsock_conn_create(struct xvsock_peer *peer, bool initiator);
+
+/* Points the connection at its shared page, which is granted or mapped. */
+void xvsock_conn_point_at_page(struct xvsock_conn *conn);
+
+/*
+ * Gives all pages back: revokes the initiator's, unmaps the acceptor's. Returns
+ * how many of the initiator's the peer still maps. Nobody uses them any more.
+ */
+unsigned int xvsock_conn_release_pages(struct xvsock_conn *conn);
+
+/* conn->sk, referenced, unless the socket is gone. */
+struct sock *xvsock_conn_hold_sk(struct xvsock_conn *conn);
+
+/* What has come for a socket that is connecting; nothing counts before the answer. */
+void xvsock_conn_sync_connecting(struct xvsock_conn *conn, struct sock *sk);
+
+/*
+ * The end of an initiator's connection: nobody maps its pages, or nobody ever
+ * will. And of an acceptor's; RESET may be sent then. Both give up the table's
+ * reference. Sleep.
+ */
+void xvsock_conn_end_initiated(struct xvsock_conn *conn);
+void xvsock_conn_end_accepted(struct xvsock_conn *conn);
+
+/* Puts messages on the connection's account; the caller flushes. peer->lock held. */
+void xvsock_conn_owe(struct xvsock_conn *conn, u8 owed);
+
+/* The peer broke a rule of this connection, and gets the end of it. Any context. */
+void xvsock_conn_violation(struct xvsock_conn *conn, const char *what);
+
 /* Tells the peer which halves are shut down. Takes SHUTDOWN_MASK's bits. */
 void xvsock_conn_shutdown(struct xvsock_conn *conn, int mode);
 
@@ -114,6 +173,9 @@ void xvsock_conn_break(struct xvsock_conn *conn, int err);
 
 /* Has event_work look at what has come. Any context. */
 void xvsock_conn_queue_event(struct xvsock_conn *conn);
+
+/* How many bytes the socket would have unread, at most: what it says to the peer's writer. */
+void xvsock_conn_set_limit(struct xvsock_conn *conn, u64 bytes);
 
 /* Takes over what the peer's live byte says. */
 void xvsock_conn_sync(struct xvsock_conn *conn);
@@ -139,11 +201,27 @@ ssize_t xvsock_data_enqueue(struct xvsock_conn *conn, struct msghdr *msg, size_t
 ssize_t xvsock_data_dequeue(struct xvsock_conn *conn, struct msghdr *msg, size_t len, int flags);
 
 /*
- * Bytes to read, or room to write. With less than `target` of it, the peer is
- * asked to kick when there is more.
+ * Bytes to read, or room to write. With less than `target` bytes, or no room,
+ * the peer is asked to kick when there is more.
  */
 size_t xvsock_data_avail(struct xvsock_conn *conn, size_t target);
-size_t xvsock_data_space(struct xvsock_conn *conn, size_t target);
+size_t xvsock_data_space(struct xvsock_conn *conn);
+/* Whether there are `target` bytes, or as many of them as there can be. */
+bool xvsock_data_ready(struct xvsock_conn *conn, size_t target);
+
+/*
+ * growth.c: from the small ring to a large one. Asks for a large ring behind
+ * this direction, unless that was done or refused a moment ago.
+ */
+void xvsock_growth_ask(struct xvsock_conn *conn, struct xvsock_ring *ring);
+/* The writer moves, if it can; the reader, if the writer has, and false if that is a lie. */
+void xvsock_growth_move(struct xvsock_conn *conn);
+bool xvsock_growth_follow(struct xvsock_conn *conn);
+/* WANT, GROW and GROWN; called by control_work, no lock held. */
+void xvsock_growth_message(struct xvsock_conn *conn, const struct xvsock_message *msg);
+/* Writes the message that is owed. peer->lock held. */
+void xvsock_growth_fill(struct xvsock_conn *conn, u8 owed, struct xvsock_message *msg);
+void xvsock_growth_work(struct work_struct *work);
 
 /*
  * spin.c: before a blocking call sleeps, looks for data or room for a short

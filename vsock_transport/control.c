@@ -74,8 +74,8 @@ static void control_write_request(struct xvsock_peer *peer, struct xvsock_conn *
 		.dst_port = conn->dst_port,
 		.ring_ref = conn->shared.refs[0],
 		.event_channel = conn->event.port,
-		.left_order = ilog2(conn->rx.end.size),
-		.right_order = ilog2(conn->tx.end.size),
+		.left_order = XVSOCK_LEFT_ORDER,
+		.right_order = XVSOCK_RIGHT_ORDER,
 	};
 
 	conn->requested = true;
@@ -83,15 +83,16 @@ static void control_write_request(struct xvsock_peer *peer, struct xvsock_conn *
 	control_write(&peer->control, &msg);
 }
 
-static void control_write_answer(struct xvsock_peer *peer, u8 op, u32 id, u32 reason)
+static void control_write_refusal(struct xvsock_peer *peer, u32 id, u32 reason)
 {
 	struct xvsock_message msg = {
-		.op = op,
+		.op = XVSOCK_OP_RESET,
 		.version = XVSOCK_PROTOCOL_VERSION,
 		.id = id,
 		.reason = reason,
 	};
 
+	peer->totals.refused++;
 	control_write(&peer->control, &msg);
 }
 
@@ -105,12 +106,35 @@ static bool control_send_refusal(struct xvsock_peer *peer)
 			continue;
 		if (!control_has_room(&peer->control))
 			return false;
-		control_write_answer(peer, XVSOCK_OP_RESET, served->msg.id, served->msg.reason);
+		control_write_refusal(peer, served->msg.id, served->msg.reason);
 		served->refused = false;
 		served->busy = false;
 		return true;
 	}
 	return false;
+}
+
+/* Writes the first of the messages that the connection owes. */
+static void control_write_owed(struct xvsock_peer *peer, struct xvsock_conn *conn)
+{
+	u8 owed = conn->owes & -conn->owes;
+	struct xvsock_message msg = {
+		.version = XVSOCK_PROTOCOL_VERSION,
+		.id = conn->id,
+	};
+
+	switch (owed) {
+	case XVSOCK_OWES_RESPONSE:
+		msg.op = XVSOCK_OP_RESPONSE;
+		break;
+	case XVSOCK_OWES_RESET:
+		msg.op = XVSOCK_OP_RESET;
+		break;
+	default:
+		xvsock_growth_fill(conn, owed, &msg);
+	}
+	conn->owes -= owed;
+	control_write(&peer->control, &msg);
 }
 
 /* Sends one message of the first that has something to say; false if none can. */
@@ -121,19 +145,12 @@ static bool control_send_one(struct xvsock_peer *peer)
 	if (control_send_refusal(peer))
 		return true;
 
-	conn = list_first_entry_or_null(&peer->to_answer, struct xvsock_conn, to_send);
+	conn = list_first_entry_or_null(&peer->to_tell, struct xvsock_conn, to_send);
 	if (conn) {
 		if (!control_has_room(&peer->control))
 			return false;
-		/* RESPONSE first: a RESET alone would read as a refusal. */
-		if (conn->owes_response) {
-			control_write_answer(peer, XVSOCK_OP_RESPONSE, conn->id, 0);
-			conn->owes_response = false;
-		} else {
-			control_write_answer(peer, XVSOCK_OP_RESET, conn->id, XVSOCK_REASON_NONE);
-			conn->owes_reset = false;
-		}
-		if (conn->owes_reset)
+		control_write_owed(peer, conn);
+		if (conn->owes)
 			return true;
 	} else {
 		conn = list_first_entry_or_null(&peer->to_request, struct xvsock_conn, to_send);
@@ -188,15 +205,16 @@ static int control_read(struct xvsock_control *control, struct xvsock_message *m
 	return 1;
 }
 
-static struct xvsock_conn *control_find_initiated(struct xvsock_peer *peer, u32 id)
+/* The connection of this table with this id, referenced, or NULL. */
+static struct xvsock_conn *control_find(struct xarray *table, u32 id)
 {
 	struct xvsock_conn *conn;
 
-	xa_lock(&peer->initiated);
-	conn = xa_load(&peer->initiated, id);
+	xa_lock(table);
+	conn = xa_load(table, id);
 	if (conn)
 		xvsock_conn_get(conn);
-	xa_unlock(&peer->initiated);
+	xa_unlock(table);
 	return conn;
 }
 
@@ -248,14 +266,27 @@ static void control_dispatch(struct xvsock_peer *peer, const struct xvsock_messa
 		if (!control_serve(peer, msg))
 			control_broken(peer, "more requests than the window allows");
 		break;
+	case XVSOCK_OP_GROW:
+		/* It may have crossed the RESET of a connection that is gone. */
+		conn = control_find(&peer->accepted, msg->id);
+		if (!conn)
+			return;
+		xvsock_growth_message(conn, msg);
+		xvsock_conn_put(conn);
+		break;
 	case XVSOCK_OP_RESPONSE:
 	case XVSOCK_OP_RESET:
-		conn = control_find_initiated(peer, msg->id);
+	case XVSOCK_OP_WANT:
+	case XVSOCK_OP_GROWN:
+		conn = control_find(&peer->initiated, msg->id);
 		if (!conn) {
 			xvsock_peer_violation(peer, "an answer to no request");
 			return;
 		}
-		xvsock_conn_answered(conn, msg);
+		if (msg->op == XVSOCK_OP_RESPONSE || msg->op == XVSOCK_OP_RESET)
+			xvsock_conn_answered(conn, msg);
+		else
+			xvsock_growth_message(conn, msg);
 		xvsock_conn_put(conn);
 		break;
 	default:

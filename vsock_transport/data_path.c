@@ -18,38 +18,75 @@
 
 #include "connection.h"
 
-/* The ring's memory from this offset on, contiguous to the end of its page. */
-static void *ring_at(const struct xvsock_ring *ring, u32 offset)
-{
-	if (ring->inpage)
-		return ring->inpage + offset;
-	return xvsock_page(&ring->pages, offset >> VCHAN_PAGE_SHIFT) +
-	       (offset & (VCHAN_PAGE_SIZE - 1));
-}
-
 static void kick_if_asked(struct xvsock_conn *conn, u8 bit)
 {
-	if (vchan_notify_take(conn->asked_of_us, bit))
+	if (vchan_notify_take(conn->asked_of_us, bit)) {
+		conn->counters.kicks++;
 		xvsock_event_kick(&conn->event);
+	}
 }
 
 /* The indices are the peer's to corrupt; what it gets is the end of the connection. */
-static bool rx_avail(struct xvsock_conn *conn, u32 *avail)
+static bool data_refuse(struct xvsock_conn *conn, const char *what)
 {
-	if (likely(vchan_reader_avail(&conn->rx.end, avail)))
-		return true;
-	xvsock_peer_violation(conn->peer, "an impossible producer index");
+	xvsock_peer_violation(conn->peer, what);
 	xvsock_conn_break(conn, -ECONNRESET);
 	return false;
+}
+
+static bool rx_avail(struct xvsock_conn *conn, u32 *avail)
+{
+	struct xvsock_ring *rx = &conn->rx;
+	bool valid = vchan_reader_avail(&rx->end, avail);
+
+	/* After prod: growth.c says why. */
+	if (unlikely(!rx->large)) {
+		if (!xvsock_growth_follow(conn))
+			return data_refuse(conn, "a move to a ring that is not there");
+		if (rx->large)
+			valid = vchan_reader_avail(&rx->end, avail);
+	}
+	return likely(valid) || data_refuse(conn, "an impossible producer index");
 }
 
 static bool tx_space(struct xvsock_conn *conn, u32 *space)
 {
-	if (likely(vchan_writer_space(&conn->tx.end, space)))
-		return true;
-	xvsock_peer_violation(conn->peer, "an impossible consumer index");
-	xvsock_conn_break(conn, -ECONNRESET);
-	return false;
+	struct xvsock_ring *tx = &conn->tx;
+	u32 used, limit;
+
+	if (unlikely(!tx->large))
+		xvsock_growth_move(conn);
+	if (unlikely(!vchan_writer_space(&tx->end, space)))
+		return data_refuse(conn, "an impossible consumer index");
+	/* The reader would have no more than this. A limit that lies only costs it data. */
+	limit = max_t(u32, READ_ONCE(tx->share->limit), XVSOCK_LIMIT_MIN);
+	used = tx->end.size - *space;
+	*space = min(*space, limit - min(limit, used));
+	return true;
+}
+
+/*
+ * The most that a reader can find in its ring, if it waits long enough: of
+ * `target`, what the socket would have unread at most. Who wants more than the
+ * small ring holds, gets a large one, unless that is refused.
+ */
+static u32 rx_target(struct xvsock_conn *conn, size_t target)
+{
+	struct xvsock_ring *rx = &conn->rx;
+	u64 most;
+
+	if (target <= rx->small_size)
+		return target;
+	most = max_t(u64, vsock_sk(conn->sk)->buffer_size, XVSOCK_LIMIT_MIN);
+	if (!rx->large)
+		xvsock_growth_ask(conn, rx);
+	if (rx->large)
+		most = min_t(u64, most, rx->end.size);
+	else if (READ_ONCE(rx->growth) == XVSOCK_GROWTH_NONE)
+		most = rx->small_size;
+	else
+		most = min_t(u64, most, 1u << READ_ONCE(rx->order));
+	return min_t(u64, target, most);
 }
 
 /*
@@ -70,9 +107,9 @@ size_t xvsock_data_avail(struct xvsock_conn *conn, size_t target)
 
 	if (!conn->attached || !rx_avail(conn, &avail))
 		return 0;
-	target = min_t(size_t, target, conn->rx.end.size);
 	if (avail >= target)
 		return avail;
+	target = rx_target(conn, target);
 
 	vchan_notify_request(conn->asked_of_peer, VCHAN_NOTIFY_WRITE);
 	if (!rx_avail(conn, &avail))
@@ -82,16 +119,24 @@ size_t xvsock_data_avail(struct xvsock_conn *conn, size_t target)
 	return avail;
 }
 
-size_t xvsock_data_space(struct xvsock_conn *conn, size_t target)
+bool xvsock_data_ready(struct xvsock_conn *conn, size_t target)
+{
+	size_t avail = xvsock_data_avail(conn, target);
+
+	return avail >= target || (conn->attached && avail >= rx_target(conn, target));
+}
+
+size_t xvsock_data_space(struct xvsock_conn *conn)
 {
 	u32 space;
 
 	if (!conn->attached || !tx_space(conn, &space))
 		return 0;
-	target = min_t(size_t, target, conn->tx.end.size);
-	if (space >= target)
+	if (space)
 		return space;
 
+	if (!conn->tx.large)
+		xvsock_growth_ask(conn, &conn->tx);
 	vchan_notify_request(conn->asked_of_peer, VCHAN_NOTIFY_READ);
 	if (!tx_space(conn, &space))
 		return 0;
@@ -106,16 +151,17 @@ ssize_t xvsock_data_enqueue(struct xvsock_conn *conn, struct msghdr *msg, size_t
 	/* A broken connection has set sk_err, which the core returns when nothing was written. */
 	if (!conn->attached || !tx_space(conn, &space))
 		return 0;
+	if (unlikely(len > space && !tx->large))
+		xvsock_growth_ask(conn, tx);
 
 	want = min_t(size_t, len, space);
 	while (done < want) {
-		struct vchan_span span = vchan_span_at(&tx->end, done, want - done,
-						       VCHAN_PAGE_SIZE);
-		size_t copied = copy_from_iter(ring_at(tx, span.offset), span.length,
-					       &msg->msg_iter);
+		u32 length;
+		void *to = xvsock_ring_piece(tx, done, want - done, &length);
+		size_t copied = copy_from_iter(to, length, &msg->msg_iter);
 
 		done += copied;
-		if (copied < span.length) {
+		if (copied < length) {
 			/* A bad pointer: what was read before it is sent, nothing is lost. */
 			if (!done)
 				return -EFAULT;
@@ -124,6 +170,8 @@ ssize_t xvsock_data_enqueue(struct xvsock_conn *conn, struct msghdr *msg, size_t
 	}
 	vchan_writer_advance(&tx->end, done);
 	kick_if_asked(conn, VCHAN_NOTIFY_WRITE);
+	conn->counters.tx_bytes += done;
+	conn->counters.tx_messages++;
 	return done;
 }
 
@@ -139,13 +187,12 @@ ssize_t xvsock_data_dequeue(struct xvsock_conn *conn, struct msghdr *msg, size_t
 
 	want = min_t(size_t, len, avail);
 	while (done < want) {
-		struct vchan_span span = vchan_span_at(&rx->end, done, want - done,
-						       VCHAN_PAGE_SIZE);
-		size_t copied = copy_to_iter(ring_at(rx, span.offset), span.length,
-					     &msg->msg_iter);
+		u32 length;
+		void *from = xvsock_ring_piece(rx, done, want - done, &length);
+		size_t copied = copy_to_iter(from, length, &msg->msg_iter);
 
 		done += copied;
-		if (copied < span.length) {
+		if (copied < length) {
 			/* A bad pointer: what did not arrive stays in the ring. */
 			if (!done)
 				return -EFAULT;
@@ -156,6 +203,10 @@ ssize_t xvsock_data_dequeue(struct xvsock_conn *conn, struct msghdr *msg, size_t
 		return done;
 
 	vchan_reader_advance(&rx->end, done);
+	if (unlikely(rx->draining))
+		rx->draining = rx->moved_at - rx->end.index - 1 < rx->small_size;
+	conn->counters.rx_bytes += done;
+	conn->counters.rx_messages++;
 	kick_waiting_writer(conn, avail - done);
 	if (done == avail) {
 		vchan_notify_request(conn->asked_of_peer, VCHAN_NOTIFY_WRITE);
@@ -202,6 +253,8 @@ irqreturn_t xvsock_data_interrupt(int irq, void *data)
 		eoi_flags = 0;
 	if (wake && sk)
 		sk->sk_write_space(sk);
+	conn->counters.events++;
+	conn->counters.spurious += eoi_flags == XEN_EOI_FLAG_SPURIOUS;
 	xen_irq_lateeoi(irq, eoi_flags);
 	return IRQ_HANDLED;
 }

@@ -5,8 +5,10 @@
 
 /* Connections that we begin to one peer, and as many that we accept from it. */
 extern unsigned int xvsock_max_connections;
-/* Ring pages that we grant to one peer, and as many that we map of it. */
+/* Pages of large rings that we grant to one peer, and as many that we map of it. */
 extern unsigned int xvsock_max_ring_pages;
+/* The same, for all peers together. */
+extern unsigned int xvsock_max_domain_pages;
 
 /* The longest that a blocking call spins before it sleeps, in microseconds; 0 never. */
 extern unsigned int xvsock_spin_us;

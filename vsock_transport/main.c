@@ -11,14 +11,19 @@
 #include "peer.h"
 #include "transport.h"
 
-unsigned int xvsock_max_connections = 512;
+unsigned int xvsock_max_connections = 1024;
 module_param_named(max_connections, xvsock_max_connections, uint, 0644);
-MODULE_PARM_DESC(max_connections, "Connections to one peer, and as many from it (default 512)");
+MODULE_PARM_DESC(max_connections, "Connections to one peer, and as many from it (default 1024)");
 
 unsigned int xvsock_max_ring_pages = 8192;
 module_param_named(max_ring_pages, xvsock_max_ring_pages, uint, 0644);
 MODULE_PARM_DESC(max_ring_pages,
 		 "4 KiB ring pages granted to one peer, and as many mapped of it (default 8192)");
+
+unsigned int xvsock_max_domain_pages = 24576;
+module_param_named(max_domain_pages, xvsock_max_domain_pages, uint, 0644);
+MODULE_PARM_DESC(max_domain_pages,
+		 "Ring pages granted to all peers, and as many mapped of them (default 24576)");
 
 unsigned int xvsock_spin_us = 50;
 module_param_named(spin_us, xvsock_spin_us, uint, 0644);

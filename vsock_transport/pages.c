@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/log2.h>
 #include <linux/slab.h>
+#include <linux/sort.h>
 #include <xen/page.h>
 #include <xen/xen.h>
 
@@ -13,37 +15,84 @@ static void pages_free_arrays(struct xvsock_pages *set)
 	*set = (struct xvsock_pages){};
 }
 
+/* The largest power of two of bytes in whose aligned pieces the set is contiguous. */
+static u32 pages_unit(const struct xvsock_pages *set)
+{
+	unsigned int i, unit = set->count; /* pages */
+
+	for (i = 1; i < set->count; i++)
+		if (page_address(set->pages[i]) != page_address(set->pages[i - 1]) + PAGE_SIZE)
+			unit = min(unit, 1u << __ffs(i));
+	return unit * PAGE_SIZE;
+}
+
+/*
+ * Allocates count pages, in blocks as large as they can be had without effort:
+ * what is contiguous is copied to and from at once.
+ */
+static int pages_alloc(struct page **pages, unsigned int count)
+{
+	unsigned int order = ilog2(count), done = 0, i;
+
+	while (done < count) {
+		/* Zeroed: the peer is to see nothing of what was there before. */
+		gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_ZERO;
+		struct page *block;
+
+		if (order)
+			gfp |= __GFP_NORETRY | __GFP_NOWARN;
+		block = alloc_pages(gfp, order);
+		if (!block && order) {
+			order--;
+			continue;
+		}
+		if (!block)
+			break;
+		if (order)
+			split_page(block, order);
+		for (i = 0; i < 1u << order; i++)
+			pages[done++] = block + i;
+	}
+	if (done == count)
+		return 0;
+	while (done)
+		__free_page(pages[--done]);
+	return -ENOMEM;
+}
+
 int xvsock_pages_grant(struct xvsock_pages *set, unsigned int count, domid_t domid, bool readonly)
 {
-	int err = 0;
+	unsigned int i;
+	int err = -ENOMEM;
 
 	set->count = 0;
 	set->pages = kvcalloc(count, sizeof(*set->pages), GFP_KERNEL_ACCOUNT);
 	set->refs = kvcalloc(count, sizeof(*set->refs), GFP_KERNEL_ACCOUNT);
-	if (!set->pages || !set->refs)
-		err = -ENOMEM;
+	if (set->pages && set->refs)
+		err = pages_alloc(set->pages, count);
+	if (err) {
+		pages_free_arrays(set);
+		return err;
+	}
 
-	while (!err && set->count < count) {
-		/* Zeroed: the peer is to see nothing of what was there before. */
-		struct page *page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-		int ref;
+	while (set->count < count) {
+		struct page *page = set->pages[set->count];
+		int ref = gnttab_grant_foreign_access(domid, xen_page_to_gfn(page), readonly);
 
-		if (!page) {
-			err = -ENOMEM;
-			break;
-		}
-		ref = gnttab_grant_foreign_access(domid, xen_page_to_gfn(page), readonly);
 		if (ref < 0) {
-			__free_page(page);
 			err = ref;
 			break;
 		}
-		set->pages[set->count] = page;
 		set->refs[set->count++] = ref;
 	}
-	if (err)
+	if (err) {
+		for (i = set->count; i < count; i++)
+			__free_page(set->pages[i]);
 		xvsock_pages_revoke(set);
-	return err;
+		return err;
+	}
+	set->unit = pages_unit(set);
+	return 0;
 }
 
 unsigned int xvsock_pages_revoke(struct xvsock_pages *set)
@@ -91,6 +140,13 @@ void xvsock_pages_prepare(void)
 		gnttab_free_pages(1, &page);
 }
 
+static int pages_by_address(const void *left, const void *right)
+{
+	const struct page *a = *(struct page *const *)left, *b = *(struct page *const *)right;
+
+	return a < b ? -1 : a > b;
+}
+
 int xvsock_pages_map(struct xvsock_pages *set, const grant_ref_t *refs, unsigned int count,
 		     domid_t domid, bool readonly)
 {
@@ -111,6 +167,8 @@ int xvsock_pages_map(struct xvsock_pages *set, const grant_ref_t *refs, unsigned
 		return err;
 	}
 
+	/* They often come from one block, in any order. */
+	sort(set->pages, count, sizeof(*set->pages), pages_by_address, NULL);
 	for (i = 0; i < count; i++)
 		gnttab_set_map_op(&ops[i], (unsigned long)xvsock_page(set, i), flags, refs[i],
 				  domid);
@@ -131,6 +189,8 @@ int xvsock_pages_map(struct xvsock_pages *set, const grant_ref_t *refs, unsigned
 		err = -EINVAL;
 	if (err)
 		pages_unmap(set, count);
+	else
+		set->unit = pages_unit(set);
 	return err;
 }
 

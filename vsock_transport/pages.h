@@ -12,13 +12,18 @@
 /* A set of pages, all granted or all mapped. Zero-initialised is empty. */
 struct xvsock_pages {
 	unsigned int count;
+	/*
+	 * In aligned pieces of this size, in bytes, a power of two, the set is
+	 * contiguous in the kernel's address space.
+	 */
+	u32 unit;
 	struct page **pages;
 	grant_ref_t *refs; /* of a granted set */
 	struct gnttab_unmap_grant_ref *unmap_ops; /* of a mapped set */
 };
 
 /*
- * Allocates `count` zeroed pages and grants them to `domid`. Sleeps.
+ * Allocates `count` zeroed pages, a power of two, and grants them to `domid`. Sleeps.
  * -ENOMEM, or -ENOSPC when the domain is out of grant references.
  */
 int xvsock_pages_grant(struct xvsock_pages *set, unsigned int count, domid_t domid, bool readonly);
@@ -37,7 +42,7 @@ unsigned int xvsock_pages_revoke(struct xvsock_pages *set);
 void xvsock_pages_prepare(void);
 
 /*
- * Maps `count` pages of `domid`. All or nothing. Sleeps. -ENOMEM, or -EINVAL
+ * Maps `count` pages of `domid`, a power of two. All or nothing. Sleeps. -ENOMEM, or -EINVAL
  * when one of the references is not a grant to us.
  */
 int xvsock_pages_map(struct xvsock_pages *set, const grant_ref_t *refs, unsigned int count,

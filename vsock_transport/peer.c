@@ -5,10 +5,18 @@
 
 #include "connection.h"
 #include "control.h"
+#include "limits.h"
 #include "peer.h"
+
+/* A direction takes at most this part of what is left of a budget, so that many get something. */
+#define BUDGET_SHARE 32
 
 static LIST_HEAD(peers);
 static DEFINE_SPINLOCK(peers_lock);
+
+/* Pages of large rings of all peers, granted and mapped. */
+static atomic_t domain_granted = ATOMIC_INIT(0);
+static atomic_t domain_mapped = ATOMIC_INIT(0);
 
 struct xvsock_peer *xvsock_peer_create(domid_t domid)
 {
@@ -24,7 +32,7 @@ struct xvsock_peer *xvsock_peer_create(domid_t domid)
 	xa_init_flags(&peer->initiated, XA_FLAGS_ALLOC1);
 	xa_init(&peer->accepted);
 	INIT_LIST_HEAD(&peer->to_request);
-	INIT_LIST_HEAD(&peer->to_answer);
+	INIT_LIST_HEAD(&peer->to_tell);
 	xvsock_control_init(peer);
 	return peer;
 }
@@ -143,12 +151,61 @@ unsigned int xvsock_peer_down(struct xvsock_peer *peer)
 	peer_lose_connections(&peer->initiated);
 	peer_lose_connections(&peer->accepted);
 	peer_drop_list(peer, &peer->to_request);
-	peer_drop_list(peer, &peer->to_answer);
+	peer_drop_list(peer, &peer->to_tell);
 	xvsock_peer_put(peer);
 	return held;
 }
 
 void xvsock_peer_violation(struct xvsock_peer *peer, const char *what)
 {
+	atomic_inc(&peer->violations);
 	pr_warn_ratelimited("xen_vsock: domain %u sent %s\n", peer->domid, what);
+}
+
+static unsigned int budget_left(unsigned int budget, unsigned int used)
+{
+	return budget - min(budget, used);
+}
+
+unsigned int xvsock_peer_reserve(struct xvsock_peer *peer, bool granting, unsigned int pages,
+				 unsigned int least)
+{
+	unsigned int *of_peer = granting ? &peer->granted_pages : &peer->mapped_pages;
+	atomic_t *of_domain = granting ? &domain_granted : &domain_mapped;
+	unsigned int left;
+
+	lockdep_assert_held(&peer->lock);
+	/* Other peers may take theirs meanwhile, and overdraw the domain's by a ring each. */
+	left = min(budget_left(READ_ONCE(xvsock_max_ring_pages), *of_peer),
+		   budget_left(READ_ONCE(xvsock_max_domain_pages), atomic_read(of_domain)));
+	while (pages > least && pages > left / BUDGET_SHARE)
+		pages /= 2;
+	if (pages > left)
+		return 0;
+	*of_peer += pages;
+	atomic_add(pages, of_domain);
+	return pages;
+}
+
+void xvsock_peer_give_back(struct xvsock_peer *peer, bool granting, unsigned int pages)
+{
+	lockdep_assert_held(&peer->lock);
+	*(granting ? &peer->granted_pages : &peer->mapped_pages) -= pages;
+	atomic_sub(pages, granting ? &domain_granted : &domain_mapped);
+}
+
+void xvsock_peer_count(struct xvsock_peer *peer, const struct xvsock_counters *counters)
+{
+	struct xvsock_totals *totals = &peer->totals;
+
+	lockdep_assert_held(&peer->lock);
+	totals->tx_bytes += counters->tx_bytes;
+	totals->rx_bytes += counters->rx_bytes;
+	totals->tx_messages += counters->tx_messages;
+	totals->rx_messages += counters->rx_messages;
+	totals->kicks += counters->kicks;
+	totals->events += counters->events;
+	totals->spurious += counters->spurious;
+	totals->spins += counters->spins;
+	totals->spins_won += counters->spins_won;
 }

@@ -28,7 +28,23 @@
 #include <vchan/ring.h>
 
 struct xvsock_conn;
+struct xvsock_counters;
 struct xvsock_peer;
+
+/* What has happened with a peer, beside what its living connections count. */
+struct xvsock_totals {
+	u64 connected; /* connections that were established, by either side */
+	u64 refused; /* requests of either side that were not */
+	u64 tx_bytes; /* these and the rest: of connections that have ended */
+	u64 rx_bytes;
+	u64 tx_messages;
+	u64 rx_messages;
+	u64 kicks;
+	u64 events;
+	u64 spurious;
+	u64 spins;
+	u64 spins_won;
+};
 
 /*
  * A request of the peer that is being served. It has a work of its own, which
@@ -70,6 +86,8 @@ struct xvsock_peer {
 	/* The peer may have so many requests without an answer: one more breaks the rules. */
 	struct xvsock_served served[XVSOCK_REQUEST_WINDOW];
 
+	atomic_t violations; /* broken rules */
+
 	spinlock_t lock; /* protects all that follows */
 	bool up; /* the control vchan may be used */
 	bool broken; /* the peer broke the control protocol; the link is coming down */
@@ -79,10 +97,11 @@ struct xvsock_peer {
 	unsigned int initiated_count;
 	unsigned int accepted_count;
 	unsigned int unanswered; /* requests on the way, at most XVSOCK_REQUEST_WINDOW */
-	unsigned int granted_pages; /* ring pages granted to this peer */
-	unsigned int mapped_pages; /* ring pages of this peer that we map */
+	unsigned int granted_pages; /* of large rings, granted to this peer */
+	unsigned int mapped_pages; /* of large rings of this peer, that we map */
 	struct list_head to_request; /* connections whose REQUEST waits for room */
-	struct list_head to_answer; /* connections whose RESPONSE or RESET waits for room */
+	struct list_head to_tell; /* connections whose other messages wait for room */
+	struct xvsock_totals totals;
 	/* The control vchan's tx end is protected by it, too. */
 
 	void (*on_broken)(struct xvsock_peer *peer); /* asks the link to come down */
@@ -126,6 +145,18 @@ void xvsock_peer_put(struct xvsock_peer *peer);
 
 /* Records that the peer broke the protocol. Any context. */
 void xvsock_peer_violation(struct xvsock_peer *peer, const char *what);
+
+/*
+ * Takes pages out of the budgets of this peer and of the domain: for granting,
+ * or for mapping. At most `pages`, a power of two, and less as the budgets run
+ * out, but not less than `least`; returns how many, or 0. peer->lock held.
+ */
+unsigned int xvsock_peer_reserve(struct xvsock_peer *peer, bool granting, unsigned int pages,
+				 unsigned int least);
+void xvsock_peer_give_back(struct xvsock_peer *peer, bool granting, unsigned int pages);
+
+/* Adds what a connection that ends has counted. peer->lock held. */
+void xvsock_peer_count(struct xvsock_peer *peer, const struct xvsock_counters *counters);
 
 /* The CID of a domain: dom0 is VMADDR_CID_HOST, the others follow. */
 static inline u32 xvsock_cid_of(domid_t domid)

@@ -29,6 +29,9 @@ enum xvsock_op {
 	 * connection any more; the id and the grants are the initiator's again.
 	 */
 	XVSOCK_OP_RESET = 3,
+	XVSOCK_OP_WANT = 4, /* acceptor: I would write to a left ring of this order */
+	XVSOCK_OP_GROW = 5, /* initiator: here is a large ring; with order 0, there is none */
+	XVSOCK_OP_GROWN = 6, /* acceptor: it is mapped; with a reason, it is not */
 };
 
 enum xvsock_reason {
@@ -46,11 +49,11 @@ struct xvsock_message {
 	u32 id; /* chosen by the initiator, not 0 */
 	u32 src_port; /* the initiator's */
 	u32 dst_port; /* the acceptor's */
-	u32 ring_ref; /* grant of the vchan's shared page */
+	u32 ring_ref; /* grant of the vchan's shared page, or of a large ring's first page */
 	u32 event_channel; /* unbound port of the initiator */
 	u16 left_order; /* acceptor to initiator */
 	u16 right_order; /* initiator to acceptor */
-	u32 reason; /* of a RESET */
+	u32 reason; /* of a RESET or GROWN */
 };
 
 static_assert(sizeof(struct xvsock_message) == 32);
@@ -64,6 +67,46 @@ static_assert(offsetof(struct xvsock_message, event_channel) == 20);
 static_assert(offsetof(struct xvsock_message, left_order) == 24);
 static_assert(offsetof(struct xvsock_message, right_order) == 26);
 static_assert(offsetof(struct xvsock_message, reason) == 28);
+
+/*
+ * A connection begins with the small rings in its shared page, and so in one
+ * page.
+ */
+#define XVSOCK_LEFT_ORDER VCHAN_ORDER_SMALL /* acceptor to initiator */
+#define XVSOCK_RIGHT_ORDER VCHAN_ORDER_LARGE /* initiator to acceptor */
+
+/*
+ * What a connection's shared page says beside vchan's own fields, in a part
+ * that the header, which lists no grants, and the small rings leave free; one
+ * cache line for each direction.
+ */
+struct xvsock_share {
+	u32 limit; /* by the reader: how many bytes it would have unread, at most */
+	u32 moved_at; /* by the writer: index of the first byte in the large ring */
+	u32 moved; /* by the writer: 1 once that holds */
+	u32 reserved[13];
+};
+
+#define XVSOCK_SHARE_LEFT 512
+#define XVSOCK_SHARE_RIGHT 576
+
+static_assert(sizeof(struct xvsock_share) == 64);
+static_assert(offsetof(struct xvsock_share, limit) == 0);
+static_assert(offsetof(struct xvsock_share, moved_at) == 4);
+static_assert(offsetof(struct xvsock_share, moved) == 8);
+static_assert(sizeof(struct vchan_page) <= XVSOCK_SHARE_LEFT);
+static_assert(XVSOCK_SHARE_LEFT + sizeof(struct xvsock_share) <= XVSOCK_SHARE_RIGHT);
+static_assert(XVSOCK_SHARE_RIGHT + sizeof(struct xvsock_share) <= VCHAN_OFFSET_SMALL);
+
+/* A limit below this counts as this, so that a ring can always be filled a good deal. */
+#define XVSOCK_LIMIT_MIN VCHAN_PAGE_SIZE
+
+/* A large ring is of these orders. Its first page lists the grants of all its pages, at first. */
+#define XVSOCK_LARGE_ORDER_MIN VCHAN_PAGE_SHIFT
+#define XVSOCK_LARGE_ORDER_MAX VCHAN_ORDER_MAX
+
+static_assert((1u << (XVSOCK_LARGE_ORDER_MAX - VCHAN_PAGE_SHIFT)) * sizeof(u32) <=
+	      VCHAN_PAGE_SIZE);
 
 /*
  * A connection's live bytes. Beside libxenvchan's values, an open side says

@@ -45,6 +45,8 @@ static u32 spin_time_ns(struct xvsock_conn *conn)
 static void spin_adapt(struct xvsock_conn *conn, bool found)
 {
 	conn->spin_ns = found ? min(2 * conn->spin_ns, spin_limit_ns()) : conn->spin_ns / 2;
+	conn->counters.spins++;
+	conn->counters.spins_won += found;
 }
 
 /* Until the peer moves its index away from this value, for at most `ns`. */
@@ -77,24 +79,31 @@ void xvsock_spin_for_data(struct xvsock_conn *conn)
 {
 	const struct vchan_end *rx = &conn->rx.end;
 	u32 ns = conn->attached ? spin_time_ns(conn) : 0;
+	bool found;
 
 	if (!ns)
 		return;
 	vchan_notify_withdraw(conn->asked_of_peer, VCHAN_NOTIFY_WRITE);
-	spin_adapt(conn, spin_while(conn, &rx->shared->prod, rx->index, ns));
+	found = spin_while(conn, &rx->shared->prod, rx->index, ns);
+	spin_adapt(conn, found);
 	if (xvsock_data_avail(conn, 1))
 		conn->sk->sk_data_ready(conn->sk);
 }
 
 void xvsock_spin_for_space(struct xvsock_conn *conn)
 {
-	const struct vchan_end *tx = &conn->tx.end;
 	u32 ns = conn->attached ? spin_time_ns(conn) : 0;
+	const u32 *cons = &conn->tx.end.shared->cons;
+	u32 seen;
 
 	if (!ns)
 		return;
-	vchan_notify_withdraw(conn->asked_of_peer, VCHAN_NOTIFY_READ);
-	spin_adapt(conn, spin_while(conn, &tx->shared->cons, tx->index - tx->size, ns));
-	if (xvsock_data_space(conn, 1))
+	/* Before the last look for room: whatever moves it after that, the spin sees. */
+	seen = READ_ONCE(*cons);
+	if (!xvsock_data_space(conn)) {
+		vchan_notify_withdraw(conn->asked_of_peer, VCHAN_NOTIFY_READ);
+		spin_adapt(conn, spin_while(conn, cons, seen, ns));
+	}
+	if (xvsock_data_space(conn))
 		conn->sk->sk_write_space(conn->sk);
 }

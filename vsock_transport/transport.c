@@ -95,7 +95,7 @@ static s64 transport_stream_has_data(struct vsock_sock *vsk)
 
 static s64 transport_stream_has_space(struct vsock_sock *vsk)
 {
-	return vsk->trans ? xvsock_data_space(xvsock_conn_of(vsk), 1) : 0;
+	return vsk->trans ? xvsock_data_space(xvsock_conn_of(vsk)) : 0;
 }
 
 static u64 transport_stream_rcvhiwat(struct vsock_sock *vsk)
@@ -113,8 +113,7 @@ static int transport_notify_poll_in(struct vsock_sock *vsk, size_t target, bool 
 {
 	struct xvsock_conn *conn = xvsock_conn_of(vsk);
 
-	*ready = conn && conn->attached &&
-		 xvsock_data_avail(conn, target) >= min_t(size_t, target, conn->rx.end.size);
+	*ready = conn && xvsock_data_ready(conn, target);
 	return 0;
 }
 
@@ -123,10 +122,15 @@ static int transport_notify_poll_out(struct vsock_sock *vsk, size_t target, bool
 	struct xvsock_conn *conn = xvsock_conn_of(vsk);
 
 	/* send() does not block where it fails, either. */
-	*ready = conn && (!conn->attached || (vsk->peer_shutdown & RCV_SHUTDOWN) ||
-			  xvsock_data_space(conn, target) >= min_t(size_t, target,
-								   conn->tx.end.size));
+	*ready = !conn || !conn->attached || (vsk->peer_shutdown & RCV_SHUTDOWN) ||
+		 xvsock_data_space(conn);
 	return 0;
+}
+
+static void transport_notify_buffer_size(struct vsock_sock *vsk, u64 *bytes)
+{
+	if (vsk->trans)
+		xvsock_conn_set_limit(xvsock_conn_of(vsk), *bytes);
 }
 
 static int transport_notify_recv(struct vsock_sock *vsk, size_t target,
@@ -211,6 +215,8 @@ static struct vsock_transport xvsock_transport = {
 	.notify_send_pre_block = transport_notify_send_pre_block,
 	.notify_send_pre_enqueue = transport_notify_send,
 	.notify_send_post_enqueue = transport_notify_send_post,
+
+	.notify_buffer_size = transport_notify_buffer_size,
 
 	.get_local_cid = xvsock_local_cid,
 #ifdef XVSOCK_HAVE_UNSENT_BYTES

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The side that is connected to: it looks for a listener, maps, and makes the new socket. */
+#include <net/sock.h>
+
+#include "compat.h"
+#include "connection.h"
+#include "limits.h"
+#include "transport.h"
+
+static int conn_map(struct xvsock_conn *conn, const struct xvsock_message *request)
+{
+	grant_ref_t ref = request->ring_ref;
+	int err;
+
+	err = xvsock_pages_map(&conn->shared, &ref, 1, conn->peer->domid, false);
+	if (err)
+		return err;
+	xvsock_conn_point_at_page(conn);
+	err = xvsock_event_bind(&conn->event, conn->peer->domid, request->event_channel,
+				xvsock_data_interrupt, "xvsock", conn);
+	if (err)
+		xvsock_conn_release_pages(conn);
+	return err;
+}
+
+/* Takes a place in the table. */
+static enum xvsock_reason conn_enter_accepted(struct xvsock_conn *conn)
+{
+	struct xvsock_peer *peer = conn->peer;
+	bool fits;
+	int err;
+
+	spin_lock(&peer->lock);
+	fits = peer->accepted_count < xvsock_max_connections;
+	peer->accepted_count += fits;
+	spin_unlock(&peer->lock);
+	if (!fits)
+		return XVSOCK_REASON_LIMIT;
+
+	err = xa_insert(&peer->accepted, conn->id, xvsock_conn_get(conn), GFP_KERNEL);
+	if (!err)
+		return 0;
+	xvsock_conn_put(conn);
+	spin_lock(&peer->lock);
+	peer->accepted_count--;
+	spin_unlock(&peer->lock);
+	return err == -EBUSY ? XVSOCK_REASON_INVALID : XVSOCK_REASON_NOMEM;
+}
+
+void xvsock_conn_end_accepted(struct xvsock_conn *conn)
+{
+	struct xvsock_peer *peer = conn->peer;
+
+	xvsock_event_close(&conn->event);
+	xvsock_conn_release_pages(conn);
+
+	xa_erase(&peer->accepted, conn->id);
+	spin_lock(&peer->lock);
+	peer->accepted_count--;
+	xvsock_peer_give_back(peer, false, conn->ring_pages);
+	xvsock_peer_count(peer, &conn->counters);
+	spin_unlock(&peer->lock);
+	xvsock_conn_put(conn); /* the table's */
+}
+
+/* The new socket of an accepted connection; the listener is locked. */
+static enum xvsock_reason conn_make_child(struct xvsock_conn *conn, struct sock *listener)
+{
+	struct xvsock_peer *peer = conn->peer;
+	struct vsock_sock *vchild;
+	struct sock *child;
+	bool up;
+
+	/* A listener that was closed meanwhile still says TCP_LISTEN; its queue is flushed. */
+	if (listener->sk_state != TCP_LISTEN || listener->sk_shutdown == SHUTDOWN_MASK ||
+	    listener->sk_type != SOCK_STREAM || sk_acceptq_is_full(listener))
+		return XVSOCK_REASON_REFUSED;
+
+	child = vsock_create_connected(listener);
+	if (!child)
+		return XVSOCK_REASON_NOMEM;
+	vchild = vsock_sk(child);
+
+	lock_sock_nested(child, SINGLE_DEPTH_NESTING);
+	vsock_addr_init(&vchild->local_addr, xvsock_local_cid(), conn->dst_port);
+	vsock_addr_init(&vchild->remote_addr, peer->cid, conn->src_port);
+	/* Other transports may be loaded; the socket must come to this one. */
+	if (vsock_assign_transport(vchild, vsock_sk(listener)) || !xvsock_is_ours(vchild)) {
+		release_sock(child);
+		sock_put(child);
+		return XVSOCK_REASON_REFUSED;
+	}
+
+	spin_lock(&peer->lock);
+	up = peer->up;
+	if (up) {
+		sock_hold(child); /* put in conn_close_work() */
+		vchild->trans = xvsock_conn_get(conn); /* put in conn_close_work() */
+		WRITE_ONCE(conn->sk, child);
+		xvsock_conn_owe(conn, XVSOCK_OWES_RESPONSE);
+	}
+	spin_unlock(&peer->lock);
+	if (!up) {
+		/* xvsock_peer_down() may have looked at this connection already. */
+		release_sock(child);
+		sock_put(child);
+		return XVSOCK_REASON_REFUSED;
+	}
+	child->sk_state = TCP_ESTABLISHED;
+	xvsock_conn_set_limit(conn, vchild->buffer_size);
+
+	vsock_insert_connected(vchild);
+	vsock_enqueue_accept(listener, child);
+	xvsock_acceptq_added(listener);
+	/*
+	 * What the peer did while there was no socket to tell. The barrier
+	 * pairs with the event of the peer's kick: either the interrupt
+	 * handler sees conn->sk, or this sees the live byte.
+	 */
+	smp_mb();
+	xvsock_conn_sync(conn);
+	if (READ_ONCE(conn->violated))
+		xvsock_conn_queue_event(conn);
+	release_sock(child);
+
+	listener->sk_data_ready(listener);
+	return 0;
+}
+
+static bool conn_request_valid(const struct xvsock_message *request)
+{
+	return request->id && request->type == SOCK_STREAM &&
+	       request->src_port != VMADDR_PORT_ANY && request->dst_port != VMADDR_PORT_ANY &&
+	       request->left_order == XVSOCK_LEFT_ORDER &&
+	       request->right_order == XVSOCK_RIGHT_ORDER;
+}
+
+enum xvsock_reason xvsock_conn_accept(struct xvsock_peer *peer,
+				      const struct xvsock_message *request)
+{
+	enum xvsock_reason reason;
+	struct xvsock_conn *conn;
+	struct sockaddr_vm addr;
+	struct sock *listener;
+	int err;
+
+	if (!conn_request_valid(request)) {
+		xvsock_peer_violation(peer, "a malformed request");
+		return XVSOCK_REASON_INVALID;
+	}
+
+	/* Before anything is mapped: a stranger's knock must stay cheap. */
+	vsock_addr_init(&addr, xvsock_local_cid(), request->dst_port);
+	listener = vsock_find_bound_socket(&addr);
+	if (!listener)
+		return XVSOCK_REASON_REFUSED;
+	reason = XVSOCK_REASON_REFUSED;
+	if (READ_ONCE(listener->sk_state) != TCP_LISTEN || sk_acceptq_is_full(listener))
+		goto put_listener;
+
+	reason = XVSOCK_REASON_NOMEM;
+	conn = xvsock_conn_create(peer, false);
+	if (!conn)
+		goto put_listener;
+	conn->id = request->id;
+	conn->src_port = request->src_port;
+	conn->dst_port = request->dst_port;
+
+	reason = conn_enter_accepted(conn);
+	if (reason)
+		goto put_conn;
+
+	err = conn_map(conn, request);
+	if (err) {
+		/* -ENOSPC: we are out of event channels */
+		reason = err == -ENOMEM || err == -ENOSPC ? XVSOCK_REASON_NOMEM :
+							    XVSOCK_REASON_INVALID;
+		goto end;
+	}
+	reason = XVSOCK_REASON_REFUSED;
+	if (!(vchan_load_acquire(conn->peer_live) & VCHAN_OPEN))
+		goto end; /* the initiator has given up meanwhile */
+	vchan_store_release(conn->our_live, VCHAN_OPEN);
+	conn->attached = true;
+
+	lock_sock(listener);
+	reason = conn_make_child(conn, listener);
+	release_sock(listener);
+	if (!reason)
+		goto put_conn;
+end:
+	xvsock_conn_end_accepted(conn);
+put_conn:
+	xvsock_conn_put(conn); /* ours */
+put_listener:
+	sock_put(listener);
+	return reason;
+}

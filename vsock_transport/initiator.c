@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The side that connects: it allocates and grants, asks, and takes the answer. */
+#include <net/sock.h>
+
+#include "connection.h"
+#include "control.h"
+#include "limits.h"
+
+static int conn_grant(struct xvsock_conn *conn, u64 buffer_size)
+{
+	struct vchan_page *page;
+	int err;
+
+	err = xvsock_pages_grant(&conn->shared, 1, conn->peer->domid, false);
+	if (err)
+		return err;
+	xvsock_conn_point_at_page(conn);
+	page = conn->page;
+	page->left_order = XVSOCK_LEFT_ORDER;
+	page->right_order = XVSOCK_RIGHT_ORDER;
+	page->cli_live = VCHAN_WAITING;
+	page->srv_live = VCHAN_OPEN;
+	page->cli_notify = VCHAN_NOTIFY_WRITE;
+	page->srv_notify = VCHAN_NOTIFY_WRITE;
+	conn->rx.share->limit = min_t(u64, buffer_size, U32_MAX);
+	return 0;
+}
+
+/* Takes a place in the peer's table, which makes the id the connection's. */
+static int conn_enter_initiated(struct xvsock_conn *conn)
+{
+	struct xvsock_peer *peer = conn->peer;
+	int err = 0;
+
+	spin_lock(&peer->lock);
+	if (peer->initiated_count >= xvsock_max_connections)
+		err = -ENOBUFS;
+	else
+		peer->initiated_count++;
+	spin_unlock(&peer->lock);
+	if (err)
+		return err;
+
+	err = xa_alloc_cyclic(&peer->initiated, &conn->id, xvsock_conn_get(conn), xa_limit_32b,
+			      &peer->next_id, GFP_KERNEL);
+	if (err < 0) {
+		xvsock_conn_put(conn);
+		spin_lock(&peer->lock);
+		peer->initiated_count--;
+		spin_unlock(&peer->lock);
+		return err;
+	}
+	return 0;
+}
+
+void xvsock_conn_end_initiated(struct xvsock_conn *conn)
+{
+	struct xvsock_peer *peer = conn->peer;
+	unsigned int held;
+
+	xvsock_event_close(&conn->event);
+	held = xvsock_conn_release_pages(conn);
+
+	xa_erase(&peer->initiated, conn->id);
+	spin_lock(&peer->lock);
+	/* What a peer does not give back stays on its account as long as the link lasts. */
+	if (!held)
+		peer->initiated_count--;
+	xvsock_peer_give_back(peer, true, conn->ring_pages - min(conn->ring_pages, held));
+	xvsock_peer_count(peer, &conn->counters);
+	spin_unlock(&peer->lock);
+	xvsock_conn_put(conn); /* the table's */
+}
+
+int xvsock_conn_connect(struct vsock_sock *vsk, struct xvsock_peer *peer)
+{
+	struct xvsock_conn *conn = xvsock_conn_create(peer, true);
+	struct sock *sk = sk_vsock(vsk);
+	int err;
+
+	if (!conn)
+		return -ENOMEM;
+	conn->src_port = vsk->local_addr.svm_port;
+	conn->dst_port = vsk->remote_addr.svm_port;
+
+	err = conn_enter_initiated(conn);
+	if (err)
+		goto put;
+	err = conn_grant(conn, vsk->buffer_size);
+	if (err)
+		goto leave;
+
+	conn->sk = sk;
+	err = xvsock_event_alloc(&conn->event, peer->domid, xvsock_data_interrupt, "xvsock", conn);
+	if (err)
+		goto leave;
+	conn->attached = true;
+
+	spin_lock(&peer->lock);
+	if (peer->up) {
+		list_add_tail(&xvsock_conn_get(conn)->to_send, &peer->to_request);
+		sock_hold(sk); /* put in conn_close_work() */
+		vsk->trans = xvsock_conn_get(conn); /* put in conn_close_work() */
+	} else {
+		err = -EHOSTUNREACH;
+	}
+	spin_unlock(&peer->lock);
+	if (err)
+		goto leave;
+
+	xvsock_conn_put(conn); /* ours */
+	xvsock_control_flush(peer);
+	return 0;
+
+leave:
+	/* The link may be going down this moment: it is not to end this one, too. */
+	spin_lock(&peer->lock);
+	conn->closing = true;
+	conn->closed = true;
+	conn->let_go = true;
+	spin_unlock(&peer->lock);
+	xvsock_conn_end_initiated(conn);
+put:
+	xvsock_conn_put(conn); /* ours */
+	return err;
+}
+
+static void conn_connected(struct xvsock_conn *conn, struct sock *sk)
+{
+	sk->sk_state = TCP_ESTABLISHED;
+	if (sk->sk_socket)
+		sk->sk_socket->state = SS_CONNECTED;
+	vsock_insert_connected(vsock_sk(sk));
+	xvsock_conn_sync(conn); /* the peer may have shut down already */
+	sk->sk_state_change(sk);
+}
+
+static void conn_connect_failed(struct xvsock_conn *conn, struct sock *sk, int err)
+{
+	conn->attached = false;
+	sk->sk_state = TCP_CLOSE;
+	if (sk->sk_socket)
+		sk->sk_socket->state = SS_UNCONNECTED;
+	sk->sk_err = -err;
+	sk_error_report(sk);
+	xvsock_conn_close(vsock_sk(sk));
+}
+
+/* What a connect() that was refused fails with. */
+static int conn_refusal_error(u32 reason)
+{
+	switch (reason) {
+	case XVSOCK_REASON_LIMIT:
+		return -ENOBUFS;
+	case XVSOCK_REASON_INVALID:
+		return -EPROTO;
+	case XVSOCK_REASON_NOMEM:
+		return -ENOMEM;
+	default:
+		return -ECONNRESET; /* what AF_VSOCK says where TCP says ECONNREFUSED */
+	}
+}
+
+void xvsock_conn_sync_connecting(struct xvsock_conn *conn, struct sock *sk)
+{
+	bool accepted, refused;
+
+	spin_lock(&conn->peer->lock);
+	accepted = conn->accepted;
+	refused = conn->answered && !accepted;
+	spin_unlock(&conn->peer->lock);
+
+	if (READ_ONCE(conn->violated))
+		conn_connect_failed(conn, sk, -EPROTO);
+	else if (accepted)
+		conn_connected(conn, sk);
+	else if (refused)
+		conn_connect_failed(conn, sk, conn_refusal_error(conn->refusal));
+	else if (READ_ONCE(conn->link_lost))
+		conn_connect_failed(conn, sk, -ECONNRESET);
+}
+
+void xvsock_conn_answered(struct xvsock_conn *conn, const struct xvsock_message *msg)
+{
+	bool reset = msg->op == XVSOCK_OP_RESET;
+	struct xvsock_peer *peer = conn->peer;
+	bool valid, first, end = false;
+
+	spin_lock(&peer->lock);
+	first = !conn->answered;
+	valid = conn->requested && !conn->let_go && (first || reset);
+	if (valid) {
+		conn->answered = true;
+		peer->unanswered -= first;
+		if (reset) {
+			conn->refusal = msg->reason;
+			conn->let_go = true;
+			end = conn->closed;
+		} else {
+			conn->accepted = true;
+		}
+	}
+	spin_unlock(&peer->lock);
+
+	if (!valid) {
+		xvsock_peer_violation(peer, "an answer that was not due");
+		return;
+	}
+	if (end)
+		xvsock_conn_end_initiated(conn);
+	else
+		xvsock_conn_queue_event(conn);
+}
