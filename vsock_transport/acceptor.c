@@ -5,6 +5,7 @@
 #include "compat.h"
 #include "connection.h"
 #include "limits.h"
+#include "trace.h"
 #include "transport.h"
 
 static int conn_map(struct xvsock_conn *conn, const struct xvsock_message *request)
@@ -51,6 +52,7 @@ void xvsock_conn_end_accepted(struct xvsock_conn *conn)
 {
 	struct xvsock_peer *peer = conn->peer;
 
+	trace_xvsock_conn(conn, XVSOCK_TRACE_ENDED, 0);
 	xvsock_event_close(&conn->event);
 	xvsock_conn_release_pages(conn);
 
@@ -98,6 +100,7 @@ static enum xvsock_reason conn_make_child(struct xvsock_conn *conn, struct sock 
 		vchild->trans = xvsock_conn_get(conn); /* put in conn_close_work() */
 		WRITE_ONCE(conn->sk, child);
 		xvsock_conn_owe(conn, XVSOCK_OWES_RESPONSE);
+		peer->totals.connected++;
 	}
 	spin_unlock(&peer->lock);
 	if (!up) {
@@ -106,6 +109,8 @@ static enum xvsock_reason conn_make_child(struct xvsock_conn *conn, struct sock 
 		sock_put(child);
 		return XVSOCK_REASON_REFUSED;
 	}
+	trace_xvsock_conn(conn, XVSOCK_TRACE_ESTABLISHED, 0);
+	xvsock_tap_state(conn, false, true);
 	child->sk_state = TCP_ESTABLISHED;
 	xvsock_conn_set_limit(conn, vchild->buffer_size);
 
@@ -169,6 +174,7 @@ enum xvsock_reason xvsock_conn_accept(struct xvsock_peer *peer,
 	reason = conn_enter_accepted(conn);
 	if (reason)
 		goto put_conn;
+	trace_xvsock_conn(conn, XVSOCK_TRACE_REQUESTED, 0);
 
 	err = conn_map(conn, request);
 	if (err) {

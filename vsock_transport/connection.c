@@ -9,6 +9,7 @@
 
 #include "connection.h"
 #include "control.h"
+#include "trace.h"
 
 static void conn_event_work(struct work_struct *work);
 static void conn_close_work(struct work_struct *work);
@@ -125,6 +126,7 @@ static void conn_set_live(struct xvsock_conn *conn, u8 live)
 	if (!conn->page || conn->live == live)
 		return;
 	conn->live = live;
+	trace_xvsock_conn(conn, XVSOCK_TRACE_SHUTDOWN, live);
 	vchan_store_release(conn->our_live, live);
 	/* Not asked for, so always kicked: it happens at most four times. */
 	conn->counters.kicks++;
@@ -148,6 +150,7 @@ static void conn_fail_socket(struct xvsock_conn *conn, int err)
 {
 	struct sock *sk = conn->sk;
 
+	trace_xvsock_conn(conn, XVSOCK_TRACE_BROKEN, -err);
 	conn->attached = false;
 	conn->broken = true;
 	vsock_sk(sk)->peer_shutdown = SHUTDOWN_MASK;
@@ -259,6 +262,8 @@ void xvsock_conn_close(struct vsock_sock *vsk)
 
 	if (!conn)
 		return;
+	trace_xvsock_conn(conn, XVSOCK_TRACE_CLOSED, conn->broken);
+	xvsock_tap_state(conn, true, false);
 	vsk->trans = NULL;
 	conn->attached = false;
 	conn_set_live(conn, conn->broken ? XVSOCK_LIVE_RESET : VCHAN_CLOSED);

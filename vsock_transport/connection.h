@@ -231,6 +231,13 @@ void xvsock_growth_work(struct work_struct *work);
 void xvsock_spin_for_data(struct xvsock_conn *conn);
 void xvsock_spin_for_space(struct xvsock_conn *conn);
 
+/*
+ * tap.c: what vsockmon devices show. `tx` is from here to the peer. Costs a
+ * look at a list when there is no such device.
+ */
+void xvsock_tap_data(const struct xvsock_conn *conn, bool tx, const void *data, size_t length);
+void xvsock_tap_state(const struct xvsock_conn *conn, bool tx, bool connects);
+
 /* Hands what has come through the event channel to the socket. Hard interrupt. */
 irqreturn_t xvsock_data_interrupt(int irq, void *conn);
 

@@ -17,6 +17,7 @@
 
 #include "connection.h"
 #include "control.h"
+#include "trace.h"
 
 /* Messages handled before control_work lets others run. */
 #define CONTROL_BATCH 64
@@ -55,10 +56,12 @@ static bool control_has_room(struct xvsock_control *control)
 	return space >= MESSAGE_SIZE;
 }
 
-static void control_write(struct xvsock_control *control, const struct xvsock_message *msg)
+static void control_write(struct xvsock_peer *peer, const struct xvsock_message *msg)
 {
+	struct xvsock_control *control = &peer->control;
 	struct vchan_span span = vchan_span_at(&control->tx, 0, MESSAGE_SIZE, control->tx.size);
 
+	trace_xvsock_control(peer->cid, true, msg);
 	memcpy(control->tx_ring + span.offset, msg, MESSAGE_SIZE);
 	vchan_writer_advance(&control->tx, MESSAGE_SIZE);
 }
@@ -80,7 +83,7 @@ static void control_write_request(struct xvsock_peer *peer, struct xvsock_conn *
 
 	conn->requested = true;
 	peer->unanswered++;
-	control_write(&peer->control, &msg);
+	control_write(peer, &msg);
 }
 
 static void control_write_refusal(struct xvsock_peer *peer, u32 id, u32 reason)
@@ -93,7 +96,7 @@ static void control_write_refusal(struct xvsock_peer *peer, u32 id, u32 reason)
 	};
 
 	peer->totals.refused++;
-	control_write(&peer->control, &msg);
+	control_write(peer, &msg);
 }
 
 /* Refuses a request that has become no connection, if one waits for that. */
@@ -134,7 +137,7 @@ static void control_write_owed(struct xvsock_peer *peer, struct xvsock_conn *con
 		xvsock_growth_fill(conn, owed, &msg);
 	}
 	conn->owes -= owed;
-	control_write(&peer->control, &msg);
+	control_write(peer, &msg);
 }
 
 /* Sends one message of the first that has something to say; false if none can. */
@@ -257,6 +260,7 @@ static void control_dispatch(struct xvsock_peer *peer, const struct xvsock_messa
 {
 	struct xvsock_conn *conn;
 
+	trace_xvsock_control(peer->cid, false, msg);
 	if (msg->version != XVSOCK_PROTOCOL_VERSION) {
 		control_broken(peer, "a message of an unknown version");
 		return;

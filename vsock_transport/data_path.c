@@ -160,6 +160,7 @@ ssize_t xvsock_data_enqueue(struct xvsock_conn *conn, struct msghdr *msg, size_t
 		void *to = xvsock_ring_piece(tx, done, want - done, &length);
 		size_t copied = copy_from_iter(to, length, &msg->msg_iter);
 
+		xvsock_tap_data(conn, true, to, copied);
 		done += copied;
 		if (copied < length) {
 			/* A bad pointer: what was read before it is sent, nothing is lost. */
@@ -191,6 +192,8 @@ ssize_t xvsock_data_dequeue(struct xvsock_conn *conn, struct msghdr *msg, size_t
 		void *from = xvsock_ring_piece(rx, done, want - done, &length);
 		size_t copied = copy_to_iter(from, length, &msg->msg_iter);
 
+		if (!(flags & MSG_PEEK))
+			xvsock_tap_data(conn, false, from, copied);
 		done += copied;
 		if (copied < length) {
 			/* A bad pointer: what did not arrive stays in the ring. */

@@ -37,6 +37,7 @@
 
 #include "connection.h"
 #include "control.h"
+#include "trace.h"
 
 #define RETRY HZ
 
@@ -177,6 +178,7 @@ static void growth_make(struct xvsock_conn *conn, struct xvsock_ring *ring, unsi
 	}
 	/* Pairs with the load-acquires in xvsock_growth_move() and _follow(). */
 	smp_store_release(&ring->growth, made);
+	trace_xvsock_growth(conn, tx, ring);
 	if (!conn->closing)
 		xvsock_conn_owe(conn, owed);
 	spin_unlock(&conn->peer->lock);
@@ -315,6 +317,7 @@ void xvsock_growth_message(struct xvsock_conn *conn, const struct xvsock_message
 	spin_lock(&conn->peer->lock);
 	if (!conn->closing) {
 		wrong = growth_take(conn, ring, msg, order);
+		trace_xvsock_growth(conn, ring == &conn->tx, ring);
 		todo = ring->todo;
 		if (todo && !queue_work(xvsock_wq, &xvsock_conn_get(conn)->growth_work))
 			xvsock_conn_put(conn);
@@ -365,6 +368,7 @@ void xvsock_growth_move(struct xvsock_conn *conn)
 	vchan_store_release(&tx->share->moved, 1);
 	tx->end.size = 1u << tx->order;
 	tx->large = true;
+	trace_xvsock_growth(conn, true, tx);
 }
 
 bool xvsock_growth_follow(struct xvsock_conn *conn)
@@ -386,5 +390,6 @@ bool xvsock_growth_follow(struct xvsock_conn *conn)
 	rx->end.size = 1u << rx->order;
 	rx->large = true;
 	rx->draining = left;
+	trace_xvsock_growth(conn, false, rx);
 	return true;
 }

@@ -5,6 +5,7 @@
 #include "connection.h"
 #include "control.h"
 #include "limits.h"
+#include "trace.h"
 
 static int conn_grant(struct xvsock_conn *conn, u64 buffer_size)
 {
@@ -58,6 +59,7 @@ void xvsock_conn_end_initiated(struct xvsock_conn *conn)
 	struct xvsock_peer *peer = conn->peer;
 	unsigned int held;
 
+	trace_xvsock_conn(conn, XVSOCK_TRACE_ENDED, 0);
 	xvsock_event_close(&conn->event);
 	held = xvsock_conn_release_pages(conn);
 
@@ -96,6 +98,8 @@ int xvsock_conn_connect(struct vsock_sock *vsk, struct xvsock_peer *peer)
 		goto leave;
 	conn->attached = true;
 
+	trace_xvsock_conn(conn, XVSOCK_TRACE_REQUESTED, 0);
+	xvsock_tap_state(conn, true, true);
 	spin_lock(&peer->lock);
 	if (peer->up) {
 		list_add_tail(&xvsock_conn_get(conn)->to_send, &peer->to_request);
@@ -127,6 +131,7 @@ put:
 
 static void conn_connected(struct xvsock_conn *conn, struct sock *sk)
 {
+	trace_xvsock_conn(conn, XVSOCK_TRACE_ESTABLISHED, 0);
 	sk->sk_state = TCP_ESTABLISHED;
 	if (sk->sk_socket)
 		sk->sk_socket->state = SS_CONNECTED;
@@ -137,6 +142,7 @@ static void conn_connected(struct xvsock_conn *conn, struct sock *sk)
 
 static void conn_connect_failed(struct xvsock_conn *conn, struct sock *sk, int err)
 {
+	trace_xvsock_conn(conn, XVSOCK_TRACE_REFUSED, -err);
 	conn->attached = false;
 	sk->sk_state = TCP_CLOSE;
 	if (sk->sk_socket)
@@ -196,8 +202,10 @@ void xvsock_conn_answered(struct xvsock_conn *conn, const struct xvsock_message 
 			conn->refusal = msg->reason;
 			conn->let_go = true;
 			end = conn->closed;
+			peer->totals.refused += first;
 		} else {
 			conn->accepted = true;
+			peer->totals.connected++;
 		}
 	}
 	spin_unlock(&peer->lock);

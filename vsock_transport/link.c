@@ -26,6 +26,7 @@
 
 #include "control.h"
 #include "link.h"
+#include "trace.h"
 
 /*
  * Control pages that a backend may leave mapped after it has said that it
@@ -38,6 +39,7 @@
 
 struct xvsock_link {
 	struct xenbus_device *dev;
+	bool frontend;
 	struct mutex lock; /* serialises coming up and going down */
 	struct xvsock_peer *peer; /* NULL while down */
 	grant_ref_t ring_ref; /* backend: the frontend's offer that we took */
@@ -60,6 +62,13 @@ static enum xenbus_state link_read_state(const char *path)
 	return xenbus_read_unsigned(path, "state", XenbusStateUnknown);
 }
 
+static int link_switch(struct xvsock_link *link, enum xenbus_state state)
+{
+	if (link->dev->state != state)
+		trace_xvsock_link(link->dev->otherend_id, link->frontend, state);
+	return xenbus_switch_state(link->dev, state);
+}
+
 /* The peer broke the control protocol: the link ends until dom0 or the peer renews it. */
 static void link_broken_work(struct work_struct *work)
 {
@@ -68,7 +77,7 @@ static void link_broken_work(struct work_struct *work)
 	mutex_lock(&link->lock);
 	if (link->peer && READ_ONCE(link->peer->broken)) {
 		link_down(link);
-		xenbus_switch_state(link->dev, XenbusStateClosed);
+		link_switch(link, XenbusStateClosed);
 	}
 	mutex_unlock(&link->lock);
 }
@@ -95,7 +104,7 @@ static void link_error(struct xvsock_link *link, int err, const char *what)
 	if (err == -ENOMEM || err == -ENOSPC)
 		queue_delayed_work(xvsock_control_wq, &link->retry_work, LINK_RETRY);
 	else
-		xenbus_switch_state(link->dev, XenbusStateClosed);
+		link_switch(link, XenbusStateClosed);
 }
 
 static struct xvsock_peer *link_create_peer(struct xvsock_link *link)
@@ -109,7 +118,7 @@ static struct xvsock_peer *link_create_peer(struct xvsock_link *link)
 	return peer;
 }
 
-static struct xvsock_link *link_create(struct xenbus_device *dev,
+static struct xvsock_link *link_create(struct xenbus_device *dev, bool frontend,
 				       void (*changed)(struct xenbus_device *dev,
 						       enum xenbus_state state))
 {
@@ -118,6 +127,7 @@ static struct xvsock_link *link_create(struct xenbus_device *dev,
 	if (!link)
 		return NULL;
 	link->dev = dev;
+	link->frontend = frontend;
 	link->changed = changed;
 	mutex_init(&link->lock);
 	INIT_WORK(&link->broken_work, link_broken_work);
@@ -187,7 +197,7 @@ static void front_connect(struct xvsock_link *link)
 	}
 
 	/* So that Initialised is a change, which the backend is told of. */
-	xenbus_switch_state(dev, XenbusStateInitialising);
+	link_switch(link, XenbusStateInitialising);
 	peer = link_create_peer(link);
 	err = peer ? xvsock_control_offer(peer) : -ENOMEM;
 	if (err)
@@ -199,7 +209,7 @@ static void front_connect(struct xvsock_link *link)
 		link_error(link, err, "writing the control page to xenstore");
 		return;
 	}
-	xenbus_switch_state(dev, XenbusStateInitialised);
+	link_switch(link, XenbusStateInitialised);
 	return;
 
 fail:
@@ -238,7 +248,7 @@ static void front_changed(struct xenbus_device *dev, enum xenbus_state backend)
 			link_error(link, err, "a second link to this domain");
 			break;
 		}
-		xenbus_switch_state(dev, XenbusStateConnected);
+		link_switch(link, XenbusStateConnected);
 		break;
 	case XenbusStateClosing:
 	case XenbusStateClosed:
@@ -246,7 +256,7 @@ static void front_changed(struct xenbus_device *dev, enum xenbus_state backend)
 		link_down(link);
 		/* In Initialising this is what an earlier backend left; a new one may come. */
 		if (dev->state != XenbusStateInitialising)
-			xenbus_switch_state(dev, XenbusStateClosed);
+			link_switch(link, XenbusStateClosed);
 		break;
 	default:
 		break;
@@ -256,9 +266,11 @@ static void front_changed(struct xenbus_device *dev, enum xenbus_state backend)
 
 static int front_probe(struct xenbus_device *dev, const struct xenbus_device_id *id)
 {
-	if (!link_create(dev, front_changed))
+	struct xvsock_link *link = link_create(dev, true, front_changed);
+
+	if (!link)
 		return -ENOMEM;
-	xenbus_switch_state(dev, XenbusStateInitialising);
+	link_switch(link, XenbusStateInitialising);
 	return 0;
 }
 
@@ -270,7 +282,7 @@ static int front_resume(struct xenbus_device *dev)
 	mutex_lock(&link->lock);
 	link_down(link);
 	mutex_unlock(&link->lock);
-	xenbus_switch_state(dev, XenbusStateInitialising);
+	link_switch(link, XenbusStateInitialising);
 	return 0;
 }
 
@@ -313,13 +325,14 @@ static void back_connect(struct xvsock_link *link)
 		link_error(link, err, "a second link to this domain");
 		return;
 	}
-	xenbus_switch_state(dev, XenbusStateConnected);
+	link_switch(link, XenbusStateConnected);
 	xvsock_control_take(peer); /* after Connected: see front_changed() */
 }
 
 /* A link that dom0 has made anew in place has neither our key nor our state. */
-static int back_wait(struct xenbus_device *dev)
+static int back_wait(struct xvsock_link *link)
 {
+	struct xenbus_device *dev = link->dev;
 	int err = xenbus_printf(XBT_NIL, dev->nodename, "max-version", "%u",
 				XVSOCK_PROTOCOL_VERSION);
 
@@ -328,7 +341,7 @@ static int back_wait(struct xenbus_device *dev)
 	if (dev->state == XenbusStateInitWait &&
 	    link_read_state(dev->nodename) == XenbusStateInitialising)
 		return xenbus_printf(XBT_NIL, dev->nodename, "state", "%d", XenbusStateInitWait);
-	return xenbus_switch_state(dev, XenbusStateInitWait);
+	return link_switch(link, XenbusStateInitWait);
 }
 
 static void back_changed(struct xenbus_device *dev, enum xenbus_state frontend)
@@ -340,7 +353,7 @@ static void back_changed(struct xenbus_device *dev, enum xenbus_state frontend)
 	switch (frontend) {
 	case XenbusStateInitialising:
 		link_down(link);
-		err = back_wait(dev);
+		err = back_wait(link);
 		if (err)
 			link_error(link, err, "writing to xenstore");
 		break;
@@ -354,7 +367,7 @@ static void back_changed(struct xenbus_device *dev, enum xenbus_state frontend)
 		link_down(link);
 		/* In InitWait this is what an earlier frontend left; a new one may come. */
 		if (dev->state != XenbusStateInitWait)
-			xenbus_switch_state(dev, XenbusStateClosed);
+			link_switch(link, XenbusStateClosed);
 		break;
 	default:
 		break;
@@ -364,12 +377,12 @@ static void back_changed(struct xenbus_device *dev, enum xenbus_state frontend)
 
 static int back_probe(struct xenbus_device *dev, const struct xenbus_device_id *id)
 {
-	struct xvsock_link *link = link_create(dev, back_changed);
+	struct xvsock_link *link = link_create(dev, false, back_changed);
 	int err;
 
 	if (!link)
 		return -ENOMEM;
-	err = back_wait(dev);
+	err = back_wait(link);
 	if (err)
 		kfree(link);
 	return err;

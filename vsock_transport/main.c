@@ -9,6 +9,7 @@
 #include "link.h"
 #include "pages.h"
 #include "peer.h"
+#include "stat.h"
 #include "transport.h"
 
 unsigned int xvsock_max_connections = 1024;
@@ -80,6 +81,7 @@ static int __init xvsock_init(void)
 	if (err)
 		goto unregister_transport;
 
+	xvsock_stat_register();
 	pr_info("xen_vsock: CID %u\n", xvsock_local_cid());
 	return 0;
 
@@ -95,6 +97,7 @@ destroy_wq:
 static void __exit xvsock_exit(void)
 {
 	/* No socket is ours any more; what is left of connections goes with the links. */
+	xvsock_stat_unregister();
 	xvsock_link_unregister();
 	xvsock_transport_unregister();
 	destroy_workqueue(xvsock_wq);

@@ -7,6 +7,7 @@
 #include "control.h"
 #include "limits.h"
 #include "peer.h"
+#include "trace.h"
 
 /* A direction takes at most this part of what is left of a budget, so that many get something. */
 #define BUDGET_SHARE 32
@@ -72,7 +73,10 @@ int xvsock_peer_up(struct xvsock_peer *peer)
 	if (!taken)
 		list_add_tail(&peer->node, &peers);
 	spin_unlock(&peers_lock);
-	return taken ? -EEXIST : 0;
+	if (taken)
+		return -EEXIST;
+	trace_xvsock_peer(peer->cid, true);
+	return 0;
 }
 
 struct xvsock_peer *xvsock_peer_find(u32 cid)
@@ -95,6 +99,22 @@ bool xvsock_peer_exists(u32 cid)
 	exists = peer_find_locked(cid);
 	spin_unlock(&peers_lock);
 	return exists;
+}
+
+struct xvsock_peer *xvsock_peer_next(struct xvsock_peer *peer)
+{
+	struct xvsock_peer *next = NULL, *other;
+
+	spin_lock(&peers_lock);
+	list_for_each_entry(other, &peers, node)
+		if ((!peer || other->cid > peer->cid) && (!next || other->cid < next->cid))
+			next = other;
+	if (next)
+		xvsock_peer_get(next);
+	spin_unlock(&peers_lock);
+	if (peer)
+		xvsock_peer_put(peer);
+	return next;
 }
 
 /* Tells every connection of a table, each referenced while it is told. */
@@ -147,6 +167,7 @@ unsigned int xvsock_peer_down(struct xvsock_peer *peer)
 	peer->up = false;
 	spin_unlock(&peer->lock);
 
+	trace_xvsock_peer(peer->cid, false);
 	held = xvsock_control_close(peer);
 	peer_lose_connections(&peer->initiated);
 	peer_lose_connections(&peer->accepted);

@@ -135,6 +135,12 @@ struct xvsock_peer *xvsock_peer_find(u32 cid);
 
 bool xvsock_peer_exists(u32 cid);
 
+/*
+ * The peer with the next higher CID after this one, whose reference it takes
+ * over, or the first for NULL; referenced. NULL after the last.
+ */
+struct xvsock_peer *xvsock_peer_next(struct xvsock_peer *peer);
+
 static inline struct xvsock_peer *xvsock_peer_get(struct xvsock_peer *peer)
 {
 	kref_get(&peer->ref);
