@@ -185,7 +185,7 @@ void xvsock_conn_sync(struct xvsock_conn *conn)
 	 * before are in the ring for whoever looks after this.
 	 */
 	live = vchan_load_acquire(conn->peer_live);
-	if (live == VCHAN_CLOSED) {
+	if (live == VCHAN_CLOSED && !READ_ONCE(xvsock_suspending)) {
 		shutdown = SHUTDOWN_MASK;
 	} else if (READ_ONCE(conn->link_lost) || (live & XVSOCK_LIVE_RESET)) {
 		conn_fail_socket(conn, -ECONNRESET);

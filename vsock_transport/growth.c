@@ -75,13 +75,17 @@ static u32 growth_grant(struct xvsock_conn *conn, struct xvsock_ring *ring, unsi
 	xvsock_peer_give_back(peer, true, reserved - pages);
 	conn->ring_pages += pages;
 	spin_unlock(&peer->lock);
-	if (err)
-		return XVSOCK_REASON_NOMEM;
+	return err ? XVSOCK_REASON_NOMEM : 0;
+}
 
-	ring->order = VCHAN_PAGE_SHIFT + ilog2(pages);
-	ring->ref = ring->pages.refs[0];
-	memcpy(xvsock_page(&ring->pages, 0), ring->pages.refs, pages * sizeof(grant_ref_t));
-	return 0;
+/* Initiator: what GROW is to say. The first page lists them all, until there is data in it. */
+static void growth_list(struct xvsock_ring *ring)
+{
+	const struct xvsock_pages *pages = &ring->pages;
+
+	ring->order = VCHAN_PAGE_SHIFT + ilog2(pages->count);
+	ring->ref = pages->refs[0];
+	memcpy(xvsock_page(pages, 0), pages->refs, pages->count * sizeof(grant_ref_t));
 }
 
 /* Initiator: the acceptor would not have it, and so does not map it. */
@@ -165,6 +169,8 @@ static void growth_make(struct xvsock_conn *conn, struct xvsock_ring *ring, unsi
 	} else {
 		/* What was refused once may still be there. */
 		refusal = ring->pages.count ? 0 : growth_grant(conn, ring, order);
+		if (!refusal)
+			growth_list(ring);
 		made = tx ? XVSOCK_GROWTH_ASKED : XVSOCK_GROWTH_OFFERED;
 		owed = tx ? XVSOCK_OWES_GROW_TX : XVSOCK_OWES_GROW_RX;
 	}

@@ -40,7 +40,8 @@
 struct xvsock_link {
 	struct xenbus_device *dev;
 	bool frontend;
-	struct mutex lock; /* serialises coming up and going down */
+	struct mutex lock; /* serialises coming up and going down; protects what follows */
+	bool suspended; /* the domain is about to be saved: stay down */
 	struct xvsock_peer *peer; /* NULL while down */
 	grant_ref_t ring_ref; /* backend: the frontend's offer that we took */
 	unsigned int held; /* frontend: control pages that the backend has kept */
@@ -224,6 +225,8 @@ static void front_changed(struct xenbus_device *dev, enum xenbus_state backend)
 	int err;
 
 	mutex_lock(&link->lock);
+	if (link->suspended)
+		goto unlock;
 	switch (backend) {
 	case XenbusStateInitWait:
 		/*
@@ -261,6 +264,7 @@ static void front_changed(struct xenbus_device *dev, enum xenbus_state backend)
 	default:
 		break;
 	}
+unlock:
 	mutex_unlock(&link->lock);
 }
 
@@ -270,18 +274,6 @@ static int front_probe(struct xenbus_device *dev, const struct xenbus_device_id 
 
 	if (!link)
 		return -ENOMEM;
-	link_switch(link, XenbusStateInitialising);
-	return 0;
-}
-
-/* The domain was restored: grants and event channels of before are void. */
-static int front_resume(struct xenbus_device *dev)
-{
-	struct xvsock_link *link = dev_get_drvdata(&dev->dev);
-
-	mutex_lock(&link->lock);
-	link_down(link);
-	mutex_unlock(&link->lock);
 	link_switch(link, XenbusStateInitialising);
 	return 0;
 }
@@ -350,6 +342,8 @@ static void back_changed(struct xenbus_device *dev, enum xenbus_state frontend)
 	int err;
 
 	mutex_lock(&link->lock);
+	if (link->suspended)
+		goto unlock;
 	switch (frontend) {
 	case XenbusStateInitialising:
 		link_down(link);
@@ -372,6 +366,7 @@ static void back_changed(struct xenbus_device *dev, enum xenbus_state frontend)
 	default:
 		break;
 	}
+unlock:
 	mutex_unlock(&link->lock);
 }
 
@@ -399,7 +394,6 @@ static struct xenbus_driver front_driver = {
 	.ids = link_ids,
 	.probe = front_probe,
 	.remove = link_remove,
-	.resume = front_resume,
 	.otherend_changed = front_changed,
 	.not_essential = true, /* booting does not wait for peers */
 };
@@ -434,4 +428,107 @@ void xvsock_link_unregister(void)
 {
 	xenbus_unregister_driver(&back_driver);
 	xenbus_unregister_driver(&front_driver);
+}
+
+/* -- suspend ------------------------------------------------------------- */
+
+/*
+ * Both are called with the device locked, so that it is not removed meanwhile.
+ * The peer sees the first state of a link that begins anew, and lets go of the
+ * old one.
+ */
+static void link_suspend(struct xvsock_link *link)
+{
+	mutex_lock(&link->lock);
+	link->suspended = true;
+	link_down(link);
+	if (link->frontend)
+		link_switch(link, XenbusStateInitialising);
+	else
+		back_wait(link);
+	mutex_unlock(&link->lock);
+}
+
+static void link_resume(struct xvsock_link *link)
+{
+	mutex_lock(&link->lock);
+	link->suspended = false;
+	mutex_unlock(&link->lock);
+	/* In a domain that was restored its nodes may be gone; then xenbus removes it soon. */
+	link->changed(link->dev, link_read_state(link->dev->otherend));
+}
+
+static int link_call(struct device *dev, void *call)
+{
+	struct xvsock_link *link;
+
+	device_lock(dev);
+	link = dev_get_drvdata(dev);
+	if (link)
+		((void (*)(struct xvsock_link *link))call)(link);
+	device_unlock(dev);
+	return 0;
+}
+
+/* The drivers are registered as long as this can be called. */
+static void link_for_each(void (*call)(struct xvsock_link *link))
+{
+	WARN_ON(driver_for_each_device(&front_driver.driver, NULL, call, link_call));
+	WARN_ON(driver_for_each_device(&back_driver.driver, NULL, call, link_call));
+}
+
+void xvsock_link_suspend(void)
+{
+	WRITE_ONCE(xvsock_suspending, true);
+	link_for_each(link_suspend);
+	/* First the works that part sockets from connections, then those that unmap. */
+	flush_workqueue(xvsock_wq);
+	flush_workqueue(xvsock_wq);
+}
+
+void xvsock_link_resume(void)
+{
+	WRITE_ONCE(xvsock_suspending, false);
+	link_for_each(link_resume);
+}
+
+struct link_node {
+	struct list_head list;
+	char name[];
+};
+
+static void link_forget(struct xenbus_driver *driver, struct list_head *nodes)
+{
+	struct link_node *node;
+	struct device *dev;
+
+	while ((dev = driver_find_next_device(&driver->driver, NULL))) {
+		const char *name = to_xenbus_device(dev)->nodename;
+
+		node = kmalloc(struct_size(node, name, strlen(name) + 1), GFP_KERNEL);
+		if (node) {
+			strcpy(node->name, name);
+			list_add_tail(&node->list, nodes);
+		}
+		device_unregister(dev);
+		put_device(dev);
+	}
+}
+
+void xvsock_link_renew(void)
+{
+	struct link_node *node, *next;
+	LIST_HEAD(nodes);
+
+	link_forget(&front_driver, &nodes);
+	link_forget(&back_driver, &nodes);
+	WRITE_ONCE(xvsock_suspending, false);
+
+	list_for_each_entry_safe(node, next, &nodes, list) {
+		/* xenbus looks for devices where something changes. */
+		if (xenbus_exists(XBT_NIL, node->name, "state"))
+			xenbus_printf(XBT_NIL, node->name, "state", "%d",
+				      XenbusStateInitialising);
+		kfree(node);
+	}
 }

@@ -3,13 +3,13 @@
 #include <linux/module.h>
 #include <net/af_vsock.h>
 #include <xen/xen.h>
-#include <xen/xenbus.h>
 
 #include "limits.h"
 #include "link.h"
 #include "pages.h"
 #include "peer.h"
 #include "stat.h"
+#include "suspend.h"
 #include "transport.h"
 
 unsigned int xvsock_max_connections = 1024;
@@ -33,24 +33,6 @@ MODULE_PARM_DESC(spin_us, "Longest spin before a call sleeps, in us, at most 100
 struct workqueue_struct *xvsock_wq;
 struct workqueue_struct *xvsock_control_wq;
 
-/* dom0 is the host; a guest learns its domid from xenstore, where only dom0 can write it. */
-static int __init find_local_cid(void)
-{
-	unsigned int domid;
-
-	if (xen_initial_domain()) {
-		xvsock_set_local_cid(VMADDR_CID_HOST);
-		return 0;
-	}
-	if (xenbus_scanf(XBT_NIL, "domid", "", "%u", &domid) != 1 ||
-	    domid >= DOMID_FIRST_RESERVED) {
-		pr_err("xen_vsock: cannot read this domain's domid from xenstore\n");
-		return -ENODEV;
-	}
-	xvsock_set_local_cid(xvsock_cid_of(domid));
-	return 0;
-}
-
 static int __init xvsock_init(void)
 {
 	int err;
@@ -59,7 +41,7 @@ static int __init xvsock_init(void)
 		pr_err("xen_vsock: this is not a Xen domain\n");
 		return -ENODEV;
 	}
-	err = find_local_cid();
+	err = xvsock_find_local_cid();
 	if (err)
 		return err;
 
@@ -81,10 +63,16 @@ static int __init xvsock_init(void)
 	if (err)
 		goto unregister_transport;
 
+	err = xvsock_suspend_register();
+	if (err)
+		goto unregister_link;
+
 	xvsock_stat_register();
 	pr_info("xen_vsock: CID %u\n", xvsock_local_cid());
 	return 0;
 
+unregister_link:
+	xvsock_link_unregister();
 unregister_transport:
 	xvsock_transport_unregister();
 destroy_control_wq:
@@ -98,6 +86,7 @@ static void __exit xvsock_exit(void)
 {
 	/* No socket is ours any more; what is left of connections goes with the links. */
 	xvsock_stat_unregister();
+	xvsock_suspend_unregister();
 	xvsock_link_unregister();
 	xvsock_transport_unregister();
 	destroy_workqueue(xvsock_wq);

@@ -15,6 +15,8 @@
 static LIST_HEAD(peers);
 static DEFINE_SPINLOCK(peers_lock);
 
+bool xvsock_suspending;
+
 /* Pages of large rings of all peers, granted and mapped. */
 static atomic_t domain_granted = ATOMIC_INIT(0);
 static atomic_t domain_mapped = ATOMIC_INIT(0);

@@ -113,6 +113,9 @@ extern struct workqueue_struct *xvsock_wq;
 /* Work that may not: of control channels and links. */
 extern struct workqueue_struct *xvsock_control_wq;
 
+/* The domain is about to be saved: even what could still be read is let go of. */
+extern bool xvsock_suspending;
+
 /*
  * Makes a peer whose control vchan is not there yet. The caller has the only
  * reference. Sleeps.

@@ -23,6 +23,7 @@
 
 #define SPIN_MIN_NS 1000
 #define SPIN_RETRY 32
+#define SPIN_LOOKS 64
 #define SPIN_MAX_US 1000
 
 static u32 spin_limit_ns(void)
@@ -49,23 +50,32 @@ static void spin_adapt(struct xvsock_conn *conn, bool found)
 	conn->counters.spins_won += found;
 }
 
-/* Until the peer moves its index away from this value, for at most `ns`. */
+/*
+ * Until the peer moves its index away from this value, for at most `ns`, or a
+ * little more: where a hypervisor emulates the clock, reading it takes longer
+ * than many a look is worth, so that is done once in SPIN_LOOKS only.
+ */
 static bool spin_while(struct xvsock_conn *conn, const u32 *index, u32 value, u32 ns)
 {
 	u8 live = READ_ONCE(*conn->peer_live);
-	u64 end = ktime_get_ns() + ns;
+	u64 now, end = 0;
 	unsigned int i;
 
-	do {
-		for (i = 0; i < 16; i++) {
+	for (;;) {
+		for (i = 0; i < SPIN_LOOKS; i++) {
 			if (READ_ONCE(*index) != value)
 				return true;
 			cpu_relax();
 		}
-		if (READ_ONCE(*conn->peer_live) != live)
+		if (READ_ONCE(*conn->peer_live) != live || need_resched() ||
+		    signal_pending(current))
 			return false;
-	} while (!need_resched() && !signal_pending(current) && ktime_get_ns() < end);
-	return false;
+		now = ktime_get_ns();
+		if (!end)
+			end = now + ns;
+		else if (now >= end)
+			return false;
+	}
 }
 
 /*

@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+#include <sys/resource.h>
+
 using namespace xvsock::guest;
 
 namespace {
@@ -89,6 +91,8 @@ int main() {
         threads.emplace_back(run_service, service::count, serve_count);
         threads.emplace_back(run_service, service::hang_up, [](int) {});
         threads.emplace_back(run_service, service::no_read, serve_no_read);
+        rlimit files{.rlim_cur = 8192, .rlim_max = 8192};
+        ::setrlimit(RLIMIT_NOFILE, &files);
         std::puts("services are up");
         std::fflush(stdout);
         for (auto& thread : threads)

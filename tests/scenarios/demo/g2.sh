@@ -64,7 +64,7 @@ measure() {
         --bandwidth 1K,64K,1M --volume "$VOLUME"
 }
 case $MODE in
-virtual) ROUNDS=500 VOLUME=16M ;;
+virtual) ROUNDS=500 VOLUME=64M ;;
 *) ROUNDS=2000 VOLUME=32M ;;
 esac
 measure netfront "tcp:$IP_g1:5005"
