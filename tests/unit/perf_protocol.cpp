@@ -27,6 +27,8 @@ TEST(protocol, a_request_survives_the_wire) {
     EXPECT_EQ(decode_request(encode(good)), good);
     request plain{.kind = test_kind::ping_pong, .verify = false, .size = 1, .count = 1, .seed = 0};
     EXPECT_EQ(decode_request(encode(plain)), plain);
+    plain.kind = test_kind::connects;
+    EXPECT_EQ(decode_request(encode(plain)), plain);
 }
 
 TEST(protocol, a_reply_survives_the_wire) {
@@ -69,7 +71,8 @@ TEST(protocol, hostile_fields_are_refused) {
     EXPECT_EQ(refusal(with([](request& r) { r.count = UINT64_MAX; })), reason::bounds);
     EXPECT_EQ(refusal(with([](request& r) { r.count = (1ull << 36) + 1; })), reason::bounds);
     EXPECT_EQ(refusal(with([](request& r) { r.kind = test_kind(0); })), reason::bounds);
-    EXPECT_EQ(refusal(with([](request& r) { r.kind = test_kind(5); })), reason::bounds);
+    EXPECT_EQ(refusal(with([](request& r) { r.kind = test_kind(6); })), reason::bounds);
+    EXPECT_EQ(refusal(with([](request& r) { r.kind = test_kind::connects; })), reason::bounds) << "of 64 KiB";
     frame flags = encode(good);
     flags[7] = std::byte{0x80};
     EXPECT_EQ(refusal(flags), reason::bounds);

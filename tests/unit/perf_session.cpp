@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Client and server in one process, over TCP and AF_UNIX.
 #include "perf/client.hpp"
+#include "perf/pattern.hpp"
 #include "perf/server.hpp"
 #include "perf_test_server.hpp"
 
@@ -56,6 +57,110 @@ TEST_P(session_over, every_test_at_odd_sizes) {
     }
     EXPECT_TRUE(server.logs("ended after"));
     EXPECT_EQ(server.stop().completed, 1u);
+}
+
+TEST_P(session_over, connections_one_after_the_other) {
+    test_server server(listen_address());
+    supervisor watcher({});
+    {
+        stream connection = connect_to(server.where(), {}, watcher);
+        client user(connection, 7);
+        // Less than one batch, and more than two.
+        for (const std::uint64_t count : {std::uint64_t{1}, 2 * client::cycles_at_once + 3}) {
+            const auto result = user.measure_connects(count, watcher, std::chrono::seconds(20));
+            EXPECT_EQ(result.cycles, count);
+            EXPECT_GT(result.min, 0);
+            EXPECT_LE(result.min, result.mean);
+            EXPECT_LE(result.mean, result.max);
+            EXPECT_LE(result.min, result.p50);
+            EXPECT_LE(result.p50, result.p99);
+            EXPECT_LE(result.p99, result.p999);
+            EXPECT_LE(result.p999, result.max);
+        }
+        EXPECT_GE(user.verify(test_kind::ping_pong, 10, 100), 20u) << "the session goes on";
+    }
+    EXPECT_TRUE(server.logs("ended after 5 tests"));
+}
+
+/// The request that a client of ours sends for this many connections.
+frame ask_for_connects(std::uint64_t count, std::uint64_t seed) {
+    return encode(
+        request{.kind = test_kind::connects, .verify = true, .size = 1, .count = count, .seed = seed});
+}
+
+TEST_P(session_over, a_wrong_byte_of_a_short_connection_is_found_by_the_server) {
+    test_server server(listen_address());
+    supervisor watcher({});
+    stream connection = connect_to(server.where(), {}, watcher);
+    const frame ask = ask_for_connects(3, 7);
+    connection.send_all(ask.data(), ask.size());
+    frame answer;
+    connection.receive_all(answer.data(), answer.size());
+    const side_door door(connection, std::uint32_t(decode_reply(answer).received), std::chrono::seconds(20));
+    for (std::uint64_t i = 0; i < 3; ++i) {
+        std::byte byte;
+        pattern(7).fill(i, {&byte, 1});
+        byte ^= std::byte(i == 1 ? 0x40 : 0);
+        stream cycle = door.connect();
+        cycle.send_all(&byte, 1);
+        cycle.receive_all(&byte, 1);
+        EXPECT_FALSE(pattern(server_seed(7)).check(i, {&byte, 1}));
+    }
+    connection.receive_all(answer.data(), answer.size());
+    const reply found = decode_reply(answer);
+    EXPECT_EQ(found.status, reply_status::corrupt);
+    EXPECT_EQ(found.difference.offset, 1u);
+    EXPECT_EQ(found.difference.expected ^ found.difference.actual, 0x40);
+    EXPECT_TRUE(server.logs("dropped: data corrupted"));
+}
+
+TEST_P(session_over, a_wrong_byte_of_a_short_connection_is_found_by_the_client) {
+    supervisor watcher({});
+    listener from(parse_address(listen_address(), address_role::listen));
+    std::jthread liar([&] {
+        auto accepted = from.accept(watcher);
+        stream session(std::move(*accepted), from.family());
+        frame ask;
+        session.receive_all(ask.data(), ask.size());
+        listener door(session);
+        const frame ready =
+            encode(reply{.status = reply_status::ready, .received = door.port(), .difference = {}});
+        session.send_all(ready.data(), ready.size());
+        for (std::uint64_t i = 0; i < 3; ++i) {
+            auto fd = door.accept(watcher, &session);
+            if (!fd)
+                return;
+            stream cycle(std::move(*fd), from.family());
+            std::byte byte;
+            cycle.receive_all(&byte, 1);
+            pattern(server_seed(7)).fill(i, {&byte, 1});
+            byte ^= std::byte(i == 2 ? 1 : 0);
+            cycle.send_all(&byte, 1);
+        }
+        session.receive_some(ask.data(), 1); // until the client goes
+    });
+    stream connection = connect_to(parse_address(from.name(), address_role::connect), {}, watcher);
+    try {
+        client(connection, 7).measure_connects(5, watcher, std::chrono::seconds(20));
+        ADD_FAILURE() << "nothing was found";
+    } catch (const data_error& error) {
+        EXPECT_EQ(error.difference().offset, 2u);
+        EXPECT_EQ(error.difference().expected ^ error.difference().actual, 1);
+    }
+    connection.interrupt(stream::end_cause::stopped);
+}
+
+TEST_P(session_over, a_client_that_goes_between_its_connections_is_dropped) {
+    test_server server(listen_address());
+    supervisor watcher({});
+    {
+        stream connection = connect_to(server.where(), {}, watcher);
+        const frame ask = ask_for_connects(3, 7);
+        connection.send_all(ask.data(), ask.size());
+        frame ready;
+        connection.receive_all(ready.data(), ready.size());
+    }
+    EXPECT_TRUE(server.logs("dropped: the client went after 0 of 3 connections"));
 }
 
 TEST_P(session_over, a_time_decides_the_count) {

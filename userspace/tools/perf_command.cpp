@@ -22,8 +22,9 @@ namespace {
 
 constexpr const char* usage =
     "Usage: xvsock perf --listen ADDRESS [--once | --sessions N] [OPTION...]\n"
-    "       xvsock perf --connect ADDRESS [--latency SIZES] [--bandwidth SIZES] [OPTION...]\n"
-    "Measures ping-pong latency and stream bandwidth between two ends of a stream socket.\n\n"
+    "       xvsock perf --connect ADDRESS [--latency SIZES] [--bandwidth SIZES] [--connects N] [OPTION...]\n"
+    "Measures ping-pong latency, stream bandwidth and the time of a short connection between two ends of a\n"
+    "stream socket.\n\n"
     "ADDRESS is vsock:CID:PORT, tcp:HOST:PORT or unix:PATH; to listen, CID and HOST may be left out.\n"
     "SIZES is a list of message sizes like 1,64,4K,64K,1M.\n\n";
 
@@ -32,7 +33,7 @@ struct perf_options {
     std::optional<address> listen, connect;
     std::uint64_t sessions = 0;
     std::vector<std::uint32_t> latency_sizes, bandwidth_sizes;
-    test_length latency_length;
+    std::uint64_t connects = 0;
     std::chrono::nanoseconds seconds = std::chrono::seconds(1);
     std::optional<std::uint64_t> count, volume;
     test_kind direction = test_kind::stream_send;
@@ -71,6 +72,7 @@ po::options_description describe_options() {
     client.add_options()("connect", text("ADDRESS"), "measure against the server at this address")(
         "latency", text("SIZES"), "ping-pong at these message sizes")("bandwidth", text("SIZES"),
                                                                       "stream at these message sizes")(
+        "connects", text("N"), "connect, move a byte each way, close; N times in sequence")(
         "seconds", text("S"), "how long each measurement runs (default 1)")(
         "count", text("N"), "messages in each measurement, instead of a time")(
         "volume", text("BYTES"), "bytes in each measurement of bandwidth, instead of a time")(
@@ -111,8 +113,8 @@ perf_options read_options(const po::variables_map& values) {
     options.buffer = has("buffer") ? parse_size(text("buffer")) : 0;
     if (has("listen")) {
         refuse_options(values,
-                       {"latency", "bandwidth", "seconds", "count", "volume", "direction", "warmup", "verify",
-                        "seed", "wait", "json", "append", "path", "mode"},
+                       {"latency", "bandwidth", "connects", "seconds", "count", "volume", "direction",
+                        "warmup", "verify", "seed", "wait", "json", "append", "path", "mode"},
                        "the client, with --connect");
         if (has("once") && has("sessions"))
             throw usage_error("give one of --once and --sessions");
@@ -129,7 +131,10 @@ perf_options read_options(const po::variables_map& values) {
         options.latency_sizes = parse_message_sizes(text("latency"));
     if (has("bandwidth"))
         options.bandwidth_sizes = parse_message_sizes(text("bandwidth"));
-    if (!has("latency") && !has("bandwidth")) {
+    constexpr std::uint64_t max_connects = 10'000'000; // the time of each is kept
+    if (has("connects") && (options.connects = parse_number(text("connects"), "connects", max_connects)) == 0)
+        throw usage_error("--connects must be at least 1");
+    if (!has("latency") && !has("bandwidth") && !has("connects")) {
         options.latency_sizes = {1, 64, 1024, 4096, 65536};
         options.bandwidth_sizes = {64, 1024, 4096, 65536, 1 << 20};
     }
@@ -163,13 +168,14 @@ perf_options read_options(const po::variables_map& values) {
 /// Runs the measurements of one client and prints each row as soon as it is there.
 class measurement {
 public:
-    measurement(const perf_options& options, stream& connection, std::FILE* output)
-        : options_(options), client_(connection, options.seed), output_(output) {}
+    measurement(const perf_options& options, stream& connection, supervisor& watcher, std::FILE* output)
+        : options_(options), client_(connection, options.seed), watcher_(watcher), output_(output) {}
 
     std::vector<record> run() {
         measure_latencies();
         measure_bandwidths();
-        if (options_.verify_volume != 0)
+        measure_connects();
+        if (verified_ != 0)
             fmt::print(output_, "\nverified: {} bytes compared, no difference (seed {})\n", verified_,
                        options_.seed);
         return std::move(records_);
@@ -217,6 +223,28 @@ private:
         }
     }
 
+    void measure_connects() {
+        if (options_.connects == 0)
+            return;
+        fmt::print(
+            output_,
+            "\nconnect, a byte each way, close, us\n{:>10} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10}\n",
+            "cycles", "mean", "min", "p50", "p99", "p99.9", "max");
+        if (options_.warmup != 0)
+            client_.measure_connects(options_.warmup, watcher_, options_.timeout);
+        const auto result = client_.measure_connects(options_.connects, watcher_, options_.timeout);
+        verified_ += 2 * result.cycles;
+        fmt::print(output_, "{:>10} {:>10.2f} {:>10.2f} {:>10.2f} {:>10.2f} {:>10.2f} {:>10.2f}\n",
+                   result.cycles, result.mean / 1e3, result.min / 1e3, result.p50 / 1e3, result.p99 / 1e3,
+                   result.p999 / 1e3, result.max / 1e3);
+        std::fflush(output_);
+        const std::pair<const char*, double> metrics[] = {
+            {"connect", result.mean},    {"connect_min", result.min},   {"connect_p50", result.p50},
+            {"connect_p99", result.p99}, {"connect_p999", result.p999}, {"connect_max", result.max}};
+        for (const auto& [metric, value] : metrics)
+            add_record(metric, 1, value / 1e3, "us");
+    }
+
     void prepare(test_kind kind, std::uint32_t size) {
         if (options_.verify_volume != 0)
             verified_ += client_.verify(kind, size, options_.verify_volume);
@@ -234,6 +262,7 @@ private:
 
     const perf_options& options_;
     client client_;
+    supervisor& watcher_;
     std::FILE* output_;
     std::vector<record> records_;
     std::uint64_t verified_ = 0;
@@ -275,7 +304,7 @@ int run_client(const perf_options& options, supervisor& watcher) {
     fmt::print(output, "{} over {}, mode {}\n", options.path, to_string(*options.connect), options.mode);
     std::fflush(output);
 
-    const auto measured = measurement(options, connection, output).run();
+    const auto measured = measurement(options, connection, watcher, output).run();
     if (json_to_stdout) {
         fmt::print("{}", format_records(measured));
     } else if (!options.json_file.empty()) {

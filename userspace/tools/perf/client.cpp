@@ -37,14 +37,20 @@ reply client::receive_reply() {
     return decode_reply(data);
 }
 
+reply client::await_ready() {
+    const reply answer = receive_reply();
+    if (answer.status != reply_status::ready)
+        throw protocol_error(protocol_error::reason::bounds, "the server refused the test");
+    return answer;
+}
+
 /// Runs one test and returns the time from its start until all data was received by whom it was for. With
 /// `round_trips`, which must have as many elements as the test has messages, a ping-pong's rounds are timed
 /// one by one.
 std::chrono::nanoseconds client::run(const request& test, std::vector<std::int64_t>* round_trips) {
     exchange part(connection_, test, exchange::side::client);
     send(test);
-    if (const reply answer = receive_reply(); answer.status != reply_status::ready)
-        throw protocol_error(protocol_error::reason::bounds, "the server refused the test");
+    await_ready();
 
     const std::uint64_t sent_before = connection_.sent();
     const std::uint64_t received_before = connection_.received();
@@ -67,6 +73,8 @@ std::chrono::nanoseconds client::run(const request& test, std::vector<std::int64
         connection_.send_all(&go_byte, 1);
         part.send_and_receive_streams();
         break;
+    case test_kind::connects:
+        throw std::logic_error("connects move no data in the session"); // run_cycles() does them
     }
     // What this end sent counts only once the other end says that it is there; what it received is here
     // already.
@@ -138,6 +146,54 @@ latency_result client::measure_latency(std::uint32_t size, const test_length& le
             .p99 = one_way(99),
             .p999 = one_way(99.9),
             .max = one_way(100)};
+}
+
+/// Runs one test of connections, appends the time of each, and returns the time of all.
+std::chrono::nanoseconds client::run_cycles(std::uint64_t count, supervisor& watcher, nanoseconds timeout,
+                                            std::vector<std::int64_t>& times) {
+    const request test = make_request(test_kind::connects, 1, count, true);
+    const pattern outgoing(seed_), incoming(server_seed(seed_));
+    send(test);
+    const side_door server(connection_, std::uint32_t(await_ready().received), timeout);
+
+    const auto start = clock::now();
+    auto before = start;
+    for (std::uint64_t i = 0; i < count; ++i) {
+        std::byte sent, received;
+        outgoing.fill(i, {&sent, 1});
+        {
+            stream cycle = server.connect();
+            const supervisor::watch watch(watcher, cycle);
+            cycle.send_all(&sent, 1);
+            cycle.receive_all(&received, 1);
+        }
+        const auto after = clock::now(); // closed
+        times.push_back((after - before).count());
+        before = after;
+        if (const auto difference = incoming.check(i, {&received, 1}))
+            throw data_error(*difference, describe(*difference, test, "client"));
+    }
+    const reply answer = receive_reply();
+    if (answer.status == reply_status::corrupt)
+        throw data_error(answer.difference, describe(answer.difference, test, "server"));
+    if (answer.status != reply_status::done || answer.received != count)
+        throw protocol_error(protocol_error::reason::bounds, "the server did not end the test as it should");
+    return before - start;
+}
+
+connect_result client::measure_connects(std::uint64_t count, supervisor& watcher, nanoseconds timeout) {
+    std::vector<std::int64_t> times;
+    nanoseconds total{};
+    while (times.size() < count)
+        total += run_cycles(std::min(cycles_at_once, count - times.size()), watcher, timeout, times);
+    std::sort(times.begin(), times.end());
+    return {.cycles = count,
+            .mean = double(total.count()) / double(count),
+            .min = double(percentile(times, 0)),
+            .p50 = double(percentile(times, 50)),
+            .p99 = double(percentile(times, 99)),
+            .p999 = double(percentile(times, 99.9)),
+            .max = double(percentile(times, 100))};
 }
 
 bandwidth_result client::measure_bandwidth(test_kind kind, std::uint32_t size, const test_length& length) {

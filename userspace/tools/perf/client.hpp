@@ -4,6 +4,7 @@
 
 #include "perf/protocol.hpp"
 #include "perf/stream.hpp"
+#include "perf/supervisor.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -34,6 +35,13 @@ struct test_length {
 /// One-way times, half a round trip, in nanoseconds.
 struct latency_result {
     std::uint64_t rounds = 0; ///< in each of the two passes, see client::measure_latency()
+    double mean = 0;
+    double min = 0, p50 = 0, p99 = 0, p999 = 0, max = 0;
+};
+
+/// Times of whole cycles: connect, a byte each way, close; in nanoseconds.
+struct connect_result {
+    std::uint64_t cycles = 0;
     double mean = 0;
     double min = 0, p50 = 0, p99 = 0, p999 = 0, max = 0;
 };
@@ -69,7 +77,16 @@ public:
     /// Streams messages; `kind` is one of the stream kinds.
     bandwidth_result measure_bandwidth(test_kind kind, std::uint32_t size, const test_length& length);
 
+    /// Connects, moves a byte each way, closes; `count` times, each as soon as the one before has ended. Each
+    /// byte is compared by its receiver. `watcher` interrupts a cycle that hangs, which connecting does after
+    /// `timeout`.
+    connect_result measure_connects(std::uint64_t count, supervisor& watcher,
+                                    std::chrono::nanoseconds timeout);
+
     static constexpr std::uint64_t max_samples = 1'000'000;
+    /// Cycles that are asked for at once. In between something moves in the session, which shows those who
+    /// watch it that it is alive.
+    static constexpr std::uint64_t cycles_at_once = 128;
 
 private:
     using nanoseconds = std::chrono::nanoseconds;
@@ -84,8 +101,11 @@ private:
     nanoseconds run(const request& test, std::vector<std::int64_t>* round_trips = nullptr);
     timed_run run_count(test_kind kind, std::uint32_t size, std::uint64_t count);
     timed_run run_for(test_kind kind, std::uint32_t size, nanoseconds time);
+    nanoseconds run_cycles(std::uint64_t count, supervisor& watcher, nanoseconds timeout,
+                           std::vector<std::int64_t>& times);
     void send(const request& test);
     reply receive_reply();
+    reply await_ready();
 
     stream& connection_;
     std::uint64_t seed_;

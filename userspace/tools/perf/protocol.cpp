@@ -92,13 +92,16 @@ frame encode(const reply& message) {
 request decode_request(const frame& data) {
     const auto wire = std::bit_cast<wire_request>(data);
     check_head(wire.common);
-    if (wire.kind < std::uint8_t(test_kind::ping_pong) || wire.kind > std::uint8_t(test_kind::stream_both))
+    if (wire.kind < std::uint8_t(test_kind::ping_pong) || wire.kind > std::uint8_t(test_kind::connects))
         refuse(fmt::format("request for an unknown kind of test, {}", std::uint8_t(wire.kind)));
     if ((wire.flags & ~flag_verify) != 0)
         refuse(fmt::format("request with unknown flags, {:#x}", std::uint8_t(wire.flags)));
     if (wire.size < 1 || wire.size > max_message_size)
         refuse(fmt::format("request for messages of {} bytes, must be from 1 to {}", std::uint32_t(wire.size),
                            max_message_size));
+    if (wire.kind == std::uint8_t(test_kind::connects) && wire.size != 1)
+        refuse(
+            fmt::format("request for connections with {} bytes each, must be 1", std::uint32_t(wire.size)));
     if (wire.count < 1 || wire.count > max_count)
         refuse(fmt::format("request for {} messages, must be from 1 to {}", std::uint64_t(wire.count),
                            max_count));

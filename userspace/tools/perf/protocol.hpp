@@ -4,7 +4,9 @@
 /// A connection is one session: the client sends a request for each test and the server answers `ready`, the
 /// test's data moves, and the server ends the test with a reply that says what it received. For tests in
 /// which the server sends first (stream_receive, stream_both) the client gives the start signal with one `go`
-/// byte. All fields are little-endian.
+/// byte. For connects, `ready` says in `received` on which port the server now takes `count` connections, one
+/// after the other: it receives a byte of the client's pattern from each, answers with one of its own, and
+/// closes. All fields are little-endian.
 #pragma once
 
 #include "perf/pattern.hpp"
@@ -27,6 +29,7 @@ enum class test_kind : std::uint8_t {
     stream_send = 2,    ///< client to server
     stream_receive = 3, ///< server to client
     stream_both = 4,    ///< both directions at the same time
+    connects = 5,       ///< connections that carry a byte each way, one at a time
 };
 
 struct request {

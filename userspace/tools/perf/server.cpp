@@ -17,7 +17,7 @@ namespace {
 /// Serves the tests of one client. Returns the number of tests.
 class session {
 public:
-    explicit session(stream& connection) : connection_(connection) {}
+    session(stream& connection, supervisor& watcher) : connection_(connection), watcher_(watcher) {}
 
     std::uint64_t run() {
         std::uint64_t tests = 0;
@@ -50,6 +50,10 @@ private:
     }
 
     void run_test(const request& test) {
+        if (test.kind == test_kind::connects) {
+            take_connections(test);
+            return;
+        }
         exchange part(connection_, test, exchange::side::server);
         send({.status = reply_status::ready, .received = 0, .difference = {}});
         if (test.kind == test_kind::stream_receive || test.kind == test_kind::stream_both)
@@ -69,10 +73,38 @@ private:
         case test_kind::stream_both:
             part.send_and_receive_streams();
             break;
+        case test_kind::connects: // see above
+            break;
         }
         const std::uint64_t received = connection_.received() - before;
 
-        if (const auto& difference = part.difference()) {
+        finish(test, received, part.difference());
+    }
+
+    void take_connections(const request& test) {
+        const pattern outgoing(server_seed(test.seed)), incoming(test.seed);
+        std::optional<mismatch> difference;
+        listener from(connection_);
+        send({.status = reply_status::ready, .received = from.port(), .difference = {}});
+        for (std::uint64_t i = 0; i < test.count; ++i) {
+            auto fd = from.accept(watcher_, &connection_);
+            if (!fd) // nothing is due in the session: it has ended
+                throw connection_error(
+                    fmt::format("the client went after {} of {} connections", i, test.count));
+            stream cycle(std::move(*fd), from.family());
+            const supervisor::watch watch(watcher_, cycle);
+            std::byte received, sent;
+            cycle.receive_all(&received, 1);
+            outgoing.fill(i, {&sent, 1});
+            cycle.send_all(&sent, 1);
+            if (!difference)
+                difference = incoming.check(i, {&received, 1});
+        }
+        finish(test, test.count, difference);
+    }
+
+    void finish(const request& test, std::uint64_t received, const std::optional<mismatch>& difference) {
+        if (difference) {
             send({.status = reply_status::corrupt, .received = received, .difference = *difference});
             throw std::runtime_error(
                 fmt::format("data corrupted: byte {} of messages of {} bytes is {:#04x}, was sent as {:#04x}",
@@ -94,6 +126,7 @@ private:
     }
 
     stream& connection_;
+    supervisor& watcher_;
 };
 
 } // namespace
@@ -116,7 +149,7 @@ server_result serve(listener& from, supervisor& watcher, const server_options& o
             stream connection(std::move(fd), from.family());
             const supervisor::watch watch(watcher, connection);
             log(fmt::format("session {}: {} connected", number, connection.peer_name()));
-            const std::uint64_t tests = session(connection).run();
+            const std::uint64_t tests = session(connection, watcher).run();
             if (tests == 0)
                 throw connection_error("it asked for no test");
             log(fmt::format("session {}: ended after {} tests, {} bytes received, {} sent", number, tests,

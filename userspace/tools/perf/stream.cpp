@@ -3,6 +3,7 @@
 
 #include "perf/supervisor.hpp"
 
+#include <charconv>
 #include <cstring>
 #include <fmt/format.h>
 #include <memory>
@@ -183,6 +184,11 @@ void remove_stale_socket(const address& where) {
         unlink(where.path.c_str());
 }
 
+// The name that the kernel gives an AF_UNIX socket: a zero byte and five hexadecimal digits.
+constexpr int autobound_digits = 5;
+constexpr socklen_t autobound_length = offsetof(sockaddr_un, sun_path) + 1 + autobound_digits;
+
+/// The port of an AF_UNIX socket is the number in the name that the kernel gave it; 0 when it has another.
 std::uint32_t port_of(int fd) {
     sockaddr_storage storage{};
     socklen_t length = sizeof storage;
@@ -195,6 +201,13 @@ std::uint32_t port_of(int fd) {
         return ntohs(reinterpret_cast<const sockaddr_in&>(storage).sin_port);
     case AF_INET6:
         return ntohs(reinterpret_cast<const sockaddr_in6&>(storage).sin6_port);
+    case AF_UNIX: {
+        const auto& local = reinterpret_cast<const sockaddr_un&>(storage);
+        std::uint32_t number = 0;
+        if (length == autobound_length && local.sun_path[0] == '\0')
+            std::from_chars(local.sun_path + 1, local.sun_path + 1 + autobound_digits, number, 16);
+        return number;
+    }
     default:
         return 0;
     }
@@ -295,8 +308,7 @@ listener::listener(const address& where, std::uint64_t buffer) : where_(where) {
         if (fd.get() >= 0 && (error = set_buffer(fd.get(), where.family, buffer)) == 0 &&
             bind(fd.get(), target.get(), target.length) == 0 && listen(fd.get(), backlog) == 0) {
             socket_ = std::move(fd);
-            name_ = name_of(socket_.get(), getsockname);
-            port_ = port_of(socket_.get());
+            take_names();
             return;
         }
         if (error == 0)
@@ -305,18 +317,51 @@ listener::listener(const address& where, std::uint64_t buffer) : where_(where) {
     throw connection_error(explain_error(where, address_role::listen, error));
 }
 
+listener::listener(const stream& session) {
+    endpoint local;
+    local.length = sizeof local.storage;
+    where_.family = session.family_;
+    if (getsockname(session.socket_.get(), reinterpret_cast<sockaddr*>(&local.storage), &local.length) != 0)
+        throw connection_error(fmt::format("getsockname failed: {}", std::strerror(errno)));
+    switch (session.family_) {
+    case address_family::vsock:
+        reinterpret_cast<sockaddr_vm&>(local.storage).svm_port = VMADDR_PORT_ANY;
+        break;
+    case address_family::tcp:
+        // IPv4's and IPv6's port are at the same place.
+        reinterpret_cast<sockaddr_in&>(local.storage).sin_port = 0;
+        break;
+    case address_family::unix_stream:
+        local.length = offsetof(sockaddr_un, sun_path); // no name: the kernel gives it one
+        where_.path.push_back('@'); // abstract: no file to remove
+        break;
+    }
+    constexpr int backlog = 1;
+    socket_ = unique_fd(socket(local.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (socket_.get() < 0 || bind(socket_.get(), local.get(), local.length) != 0 ||
+        listen(socket_.get(), backlog) != 0)
+        throw connection_error(fmt::format("cannot listen on another port: {}", std::strerror(errno)));
+    take_names();
+}
+
+void listener::take_names() {
+    name_ = name_of(socket_.get(), getsockname);
+    port_ = port_of(socket_.get());
+}
+
 listener::~listener() {
     if (where_.family == address_family::unix_stream && socket_.get() >= 0 && where_.path.front() != '@')
         unlink(where_.path.c_str());
 }
 
-std::optional<unique_fd> listener::accept(const supervisor& watcher) {
+std::optional<unique_fd> listener::accept(const supervisor& watcher, const stream* session) {
     for (;;) {
         pollfd ready[] = {{.fd = socket_.get(), .events = POLLIN, .revents = 0},
-                          {.fd = watcher.stop_fd(), .events = POLLIN, .revents = 0}};
-        if (poll(ready, 2, -1) < 0 && errno != EINTR)
+                          {.fd = watcher.stop_fd(), .events = POLLIN, .revents = 0},
+                          {.fd = session ? session->socket_.get() : -1, .events = POLLIN, .revents = 0}};
+        if (poll(ready, 3, -1) < 0 && errno != EINTR)
             throw connection_error(fmt::format("poll failed: {}", std::strerror(errno)));
-        if (watcher.stopping())
+        if (watcher.stopping() || ready[2].revents != 0)
             return std::nullopt;
         unique_fd fd(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
         if (fd.get() >= 0)
@@ -338,6 +383,36 @@ std::optional<unique_fd> listener::accept(const supervisor& watcher) {
             break; // the client has gone again
         }
     }
+}
+
+side_door::side_door(const stream& session, std::uint32_t port, std::chrono::nanoseconds timeout)
+    : options_{.timeout = timeout, .wait = {}, .buffer = 0} {
+    where_.family = session.family_;
+    if (getpeername(session.socket_.get(), reinterpret_cast<sockaddr*>(&storage_), &length_) != 0)
+        throw connection_error(fmt::format("getpeername failed: {}", std::strerror(errno)));
+    switch (where_.family) {
+    case address_family::vsock:
+        reinterpret_cast<sockaddr_vm&>(storage_).svm_port = port;
+        break;
+    case address_family::tcp:
+        reinterpret_cast<sockaddr_in&>(storage_).sin_port = htons(std::uint16_t(port));
+        break;
+    case address_family::unix_stream: {
+        auto& local = reinterpret_cast<sockaddr_un&>(storage_);
+        local.sun_path[0] = '\0';
+        fmt::format_to(local.sun_path + 1, "{:0{}x}", port & 0xfffff, autobound_digits);
+        length_ = autobound_length;
+        break;
+    }
+    }
+}
+
+stream side_door::connect() const {
+    auto [fd, error] = try_connect(where_, {storage_, length_}, options_);
+    if (error != 0)
+        throw connection_error(
+            fmt::format("cannot connect to {}: {}", to_string(storage_, length_), std::strerror(error)));
+    return stream(std::move(fd), where_.family);
 }
 
 } // namespace xvsock::perf

@@ -75,6 +75,9 @@ public:
     std::string peer_name() const;
 
 private:
+    friend class listener;
+    friend class side_door;
+
     [[noreturn]] void fail(const char* operation, int error) const;
     [[noreturn]] void fail_closed() const;
 
@@ -142,6 +145,8 @@ class listener {
 public:
     /// Binds and listens. A socket file that a dead server left behind is replaced. Throws connection_error.
     explicit listener(const address& where, std::uint64_t buffer = 0);
+    /// Listens at the address of this end of a session, on a port that the kernel chooses.
+    explicit listener(const stream& session);
     ~listener();
     listener(const listener&) = delete;
     listener& operator=(const listener&) = delete;
@@ -150,18 +155,35 @@ public:
     const std::string& name() const { return name_; }
     std::uint32_t port() const { return port_; }
 
-    /// Blocks until a client comes, or until `watcher` is told to stop: then std::nullopt. Running out of
-    /// file descriptors or memory is waited out. Throws connection_error when the listening socket itself
-    /// fails.
-    std::optional<unique_fd> accept(const supervisor& watcher);
+    /// Blocks until a client comes, or until `watcher` is told to stop or something comes on `session`: then
+    /// std::nullopt. Running out of file descriptors or memory is waited out. Throws connection_error when
+    /// the listening socket itself fails.
+    std::optional<unique_fd> accept(const supervisor& watcher, const stream* session = nullptr);
 
     address_family family() const { return where_.family; }
 
 private:
+    void take_names();
+
     unique_fd socket_;
     address where_;
     std::string name_;
     std::uint32_t port_ = 0;
+};
+
+/// What a listener that was made from a session is at the session's other end.
+class side_door {
+public:
+    side_door(const stream& session, std::uint32_t port, std::chrono::nanoseconds timeout);
+
+    /// One attempt. Throws connection_error.
+    stream connect() const;
+
+private:
+    address where_; // its family
+    sockaddr_storage storage_{};
+    socklen_t length_ = sizeof storage_;
+    connect_options options_;
 };
 
 } // namespace xvsock::perf
