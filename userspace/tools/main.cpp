@@ -24,6 +24,7 @@ struct subcommand {
 constexpr subcommand subcommands[] = {
     {"perf", "measure latency and bandwidth over AF_VSOCK, TCP or AF_UNIX", run_perf},
     {"report", "compare measured data paths, and check their ratios", run_report},
+    {"stat", "show what the module has counted, for each peer and connection", run_stat},
 };
 
 void print_help() {
