@@ -333,7 +333,7 @@ listener::listener(const stream& session) {
         break;
     case address_family::unix_stream:
         local.length = offsetof(sockaddr_un, sun_path); // no name: the kernel gives it one
-        where_.path.push_back('@'); // abstract: no file to remove
+        where_.path.push_back('@');                     // abstract: no file to remove
         break;
     }
     constexpr int backlog = 1;
