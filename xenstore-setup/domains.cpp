@@ -66,6 +66,11 @@ void require_domain(domid id, const std::vector<domain>& known) {
         throw domain_error(fmt::format("there is no domain {}; {}", id, describe_all(known)));
 }
 
+void require_still_there(const xenstore::view& store, domid id, const std::vector<domain>& known) {
+    if (!store.exists(fmt::format("/local/domain/{}", id)))
+        throw domain_error(fmt::format("domain {} has just gone", describe(id, known)));
+}
+
 std::string name_of(domid id, const std::vector<domain>& known) {
     for (const domain& one : known)
         if (one.id == id)

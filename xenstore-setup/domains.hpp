@@ -49,6 +49,9 @@ domid resolve_domain(std::string_view text, const std::vector<domain>& known);
 /// Throws domain_error that lists the known domains when `id` is not among them.
 void require_domain(domid id, const std::vector<domain>& known);
 
+/// Throws domain_error when the domain has gone since the known ones were listed.
+void require_still_there(const xenstore::view& store, domid id, const std::vector<domain>& known);
+
 /// The domain's name, or an empty string.
 std::string name_of(domid id, const std::vector<domain>& known);
 

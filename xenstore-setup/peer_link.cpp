@@ -39,7 +39,12 @@ std::optional<std::string> problem_of(const view& store, const wanted_node& node
     return std::nullopt;
 }
 
-void put(const view& store, const wanted_node& node) {
+void make(const view& store, const wanted_node& node) {
+    store.write(node.path, node.value);
+    store.set_permissions(node.path, node.access);
+}
+
+void mend(const view& store, const wanted_node& node) {
     const auto value = store.read(node.path);
     if (!value || (!node.changes && *value != node.value))
         store.write(node.path, node.value);
@@ -58,6 +63,15 @@ link_ends make_ends(domid a, domid b) {
     if (a == b)
         throw domain_error(fmt::format("both ends are domain {}; a link has two different ends", a));
     return {.backend = std::min(a, b), .frontend = std::max(a, b)};
+}
+
+std::vector<link_ends> named_pairs(std::span<const std::string> words, const std::vector<domain>& known) {
+    if (words.size() % 2 != 0)
+        throw domain_error(fmt::format("'{}' has no other end; domains are named in pairs", words.back()));
+    std::vector<link_ends> pairs;
+    for (std::size_t i = 0; i < words.size(); i += 2)
+        pairs.push_back(make_ends(resolve_domain(words[i], known), resolve_domain(words[i + 1], known)));
+    return pairs;
 }
 
 link_layout make_layout(const link_ends& ends) {
@@ -129,7 +143,7 @@ add_result add_link(const view& store, const link_layout& layout, std::vector<st
         store.set_permissions(parent.path, parent.access);
     }
     for (const wanted_node& node : layout.nodes)
-        put(store, node);
+        found ? mend(store, node) : make(store, node);
     return found ? add_result::repaired : add_result::added;
 }
 

@@ -9,6 +9,7 @@
 #include "xenstore/xenstore_client.hpp"
 
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,6 +26,9 @@ struct link_ends {
 
 /// The ends of the link between two domains. Throws domain_error when they are the same domain.
 link_ends make_ends(domid a, domid b);
+
+/// The ends that words name, two by two. Throws domain_error as resolve_domain() and make_ends() do.
+std::vector<link_ends> named_pairs(std::span<const std::string> words, const std::vector<domain>& known);
 
 /// A node as it should be.
 struct wanted_node {

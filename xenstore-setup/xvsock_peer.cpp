@@ -5,6 +5,7 @@
 #include "peer_link.hpp"
 #include "xenstore/xenstore_client.hpp"
 
+#include <atomic>
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/program_options.hpp>
@@ -12,6 +13,7 @@
 #include <cstring>
 #include <fmt/format.h>
 #include <iostream>
+#include <span>
 
 #include <unistd.h>
 
@@ -35,6 +37,13 @@ struct options {
     unsigned timeout = 10;
 };
 
+/// How many pairs were changed before the one that is being worked on.
+std::atomic<unsigned> changes = 0;
+
+std::string changes_before() {
+    return changes == 0 ? "Nothing was changed." : "The pairs reported before were changed, this one not.";
+}
+
 /// Ends the process: the thread that waits for xenstored cannot be woken. xenstored drops an open transaction
 /// when its client goes away.
 [[noreturn]] void give_up(const std::string& operation, unsigned seconds) {
@@ -42,7 +51,7 @@ struct options {
                seconds, operation,
                operation == xenstore::commit_operation
                    ? "Whether the change was made is not known: see 'xvsock-peer list'."
-                   : "Nothing was changed.");
+                   : changes_before());
     std::fflush(stderr);
     _exit(exit_failed);
 }
@@ -77,40 +86,68 @@ std::string describe(const link_ends& ends, const std::vector<domain>& known) {
                        peer::describe(ends.frontend, known));
 }
 
+std::string_view outcome(add_result result) {
+    switch (result) {
+    case add_result::added:
+        return "added";
+    case add_result::existed:
+        return "exists already, nothing changed";
+    case add_result::repaired:
+        break;
+    }
+    return "was damaged, repaired";
+}
+
+/// Tells at once what happened to a pair: when a later one fails, this is what stays.
+void report(std::string_view what, const link_ends& ends, const std::vector<domain>& known, bool change) {
+    fmt::print("{}: {}\n", what, describe(ends, known));
+    std::fflush(stdout);
+    changes += change ? 1 : 0;
+}
+
+std::span<const std::string> pair_words(const options& given) {
+    return std::span(given.words).subspan(1);
+}
+
 int run_add(xenstore::client& store, const options& given) {
-    std::string message;
-    std::vector<std::string> problems;
+    std::vector<domain> known;
+    std::vector<link_ends> pairs;
     store.transact([&](const xenstore::view& view) {
-        const auto known = list_domains(view);
-        const auto ends =
-            make_ends(resolve_domain(given.words[1], known), resolve_domain(given.words[2], known));
-        require_domain(ends.backend, known);
-        require_domain(ends.frontend, known);
-        const add_result result = add_link(view, make_layout(ends), problems);
-        message = fmt::format("{}: {}\n",
-                              result == add_result::added     ? "added"
-                              : result == add_result::existed ? "exists already, nothing changed"
-                                                              : "was damaged, repaired",
-                              describe(ends, known));
+        known = list_domains(view);
+        pairs = named_pairs(pair_words(given), known);
+        for (const link_ends& ends : pairs)
+            for (const domid end : {ends.backend, ends.frontend})
+                require_domain(end, known);
     });
-    fmt::print("{}", message);
-    for (const std::string& problem : problems)
-        fmt::print("  {}\n", problem);
+    // A transaction for each: with many pairs one for all would meet somebody else's change again and again.
+    for (const link_ends& ends : pairs) {
+        add_result result{};
+        std::vector<std::string> problems;
+        store.transact([&](const xenstore::view& view) {
+            for (const domid end : {ends.backend, ends.frontend})
+                require_still_there(view, end, known);
+            result = add_link(view, make_layout(ends), problems);
+        });
+        report(outcome(result), ends, known, result != add_result::existed);
+        for (const std::string& problem : problems)
+            fmt::print("  {}\n", problem);
+    }
     return exit_ok;
 }
 
 int run_remove(xenstore::client& store, const options& given) {
-    std::string message;
+    std::vector<domain> known;
+    std::vector<link_ends> pairs;
     store.transact([&](const xenstore::view& view) {
         // A domid needs no domain: what a dead one left with its peer must be removable.
-        const auto known = list_domains(view);
-        const auto ends =
-            make_ends(resolve_domain(given.words[1], known), resolve_domain(given.words[2], known));
-        const bool removed = remove_link(view, make_layout(ends));
-        message = fmt::format("{}: {}\n", removed ? "removed" : "there is no such link, nothing changed",
-                              describe(ends, known));
+        known = list_domains(view);
+        pairs = named_pairs(pair_words(given), known);
     });
-    fmt::print("{}", message);
+    for (const link_ends& ends : pairs) {
+        bool removed = false;
+        store.transact([&](const xenstore::view& view) { removed = remove_link(view, make_layout(ends)); });
+        report(removed ? "removed" : "there is no such link, nothing changed", ends, known, removed);
+    }
     return exit_ok;
 }
 
@@ -171,11 +208,12 @@ int run_list(xenstore::client& store, const options& given) {
 
 struct command {
     std::string_view name;
-    std::size_t words; ///< with the command's own
+    bool pairs; ///< takes pairs of domains
     int (*run)(xenstore::client&, const options&);
 };
 
-constexpr command commands[] = {{"add", 3, run_add}, {"remove", 3, run_remove}, {"list", 1, run_list}};
+constexpr command commands[] = {
+    {"add", true, run_add}, {"remove", true, run_remove}, {"list", false, run_list}};
 
 const command& find_command(const options& given) {
     if (given.words.empty())
@@ -183,9 +221,10 @@ const command& find_command(const options& given) {
     for (const command& one : commands) {
         if (one.name != given.words[0])
             continue;
-        if (given.words.size() != one.words)
-            throw usage_error(one.words == 1 ? fmt::format("{} takes no domains", one.name)
-                                             : fmt::format("{} takes two domains", one.name));
+        if (!one.pairs && given.words.size() > 1)
+            throw usage_error(fmt::format("{} takes no domains", one.name));
+        if (one.pairs && (given.words.size() < 3 || given.words.size() % 2 == 0))
+            throw usage_error(fmt::format("{} takes two domains, or more pairs of two", one.name));
         if (given.json && one.name != "list")
             throw usage_error("--json is for list");
         return one;
@@ -194,6 +233,7 @@ const command& find_command(const options& given) {
 }
 
 int run(int argc, char** argv) {
+    changes = 0;
     options given;
     po::options_description visible("Options"), all;
     visible.add_options()("json", po::bool_switch(&given.json), "list as JSON")(
@@ -209,14 +249,16 @@ int run(int argc, char** argv) {
 
     if (values.count("help")) {
         std::cout
-            << "Usage: xvsock-peer add DOMAIN DOMAIN\n"
-               "       xvsock-peer remove DOMAIN DOMAIN\n"
+            << "Usage: xvsock-peer add DOMAIN DOMAIN [DOMAIN DOMAIN]...\n"
+               "       xvsock-peer remove DOMAIN DOMAIN [DOMAIN DOMAIN]...\n"
                "       xvsock-peer list [--json]\n"
                "Makes, removes and lists the peer links over which two domains may talk by AF_VSOCK. Runs in "
                "dom0.\n\n"
                "DOMAIN is a domid or a name; name:NAME for a name that is all digits.\n\n"
             << visible
-            << "\nExit status: 0 done, or nothing to do; 1 failed, nothing changed; 2 wrong command line.\n";
+            << "\nExit status: 0 done, or nothing to do; 1 failed, nothing changed but the pairs reported "
+               "before; "
+               "2 wrong command line.\n";
         return exit_ok;
     }
     if (values.count("version")) {
@@ -244,10 +286,11 @@ int main(int argc, char** argv) {
         fmt::print(stderr, "xvsock-peer: {}\nTry 'xvsock-peer --help'.\n", error.what());
         return exit_usage;
     } catch (const std::system_error& error) {
-        fmt::print(stderr, "xvsock-peer: cannot {}{}\n", error.what(), hint_for(error.code().value()));
+        fmt::print(stderr, "xvsock-peer: cannot {}{}. {}\n", error.what(), hint_for(error.code().value()),
+                   changes_before());
         return exit_failed;
     } catch (const std::exception& error) {
-        fmt::print(stderr, "xvsock-peer: {}\n", error.what());
+        fmt::print(stderr, "xvsock-peer: {}. {}\n", error.what(), changes_before());
         return exit_failed;
     }
     std::cout.flush();

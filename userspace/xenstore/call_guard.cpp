@@ -18,12 +18,17 @@ call_guard::~call_guard() {
 }
 
 call_guard::armed::armed(call_guard& owner, std::string operation) : owner_(owner) {
+    bool idle = false;
     {
         const std::lock_guard lock(owner_.mutex_);
         owner_.operation_ = std::move(operation);
         owner_.deadline_ = clock::now() + owner_.limit_;
+        idle = owner_.idle_;
     }
-    owner_.changed_.notify_one();
+    // Otherwise it wakes at an earlier deadline by itself; to wake it at each call would take longer than the
+    // call.
+    if (idle)
+        owner_.changed_.notify_one();
 }
 
 call_guard::armed::~armed() {
@@ -40,7 +45,9 @@ void call_guard::watch() {
     std::unique_lock lock(mutex_);
     while (!quit_) {
         if (!deadline_) {
+            idle_ = true;
             changed_.wait(lock);
+            idle_ = false;
         } else if (clock::now() < *deadline_) {
             // A copy: the deadline may be replaced while the lock is released.
             const auto until = *deadline_;

@@ -53,6 +53,7 @@ private:
     std::condition_variable changed_;
     std::optional<clock::time_point> deadline_;
     std::string operation_;
+    bool idle_ = false; ///< the watching thread waits for the first deadline
     bool quit_ = false;
     std::thread thread_;
 };
