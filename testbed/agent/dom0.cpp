@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The agent's part in dom0: it conducts the run and tells the outside what happens.
 //
-// Events: dom0_up, module_loaded{name}, guest_created{name,domid}, guest_up{name}, guest_died{name},
-// linked{count}, scripts_started, said{text}, script_ended{name,status}, collecting, failed{message},
-// finished.
+// Events: dom0_up, module_loaded{name}, guest_created{name,domid,seconds}, guest_up{name,seconds},
+// guests_up{count,seconds}, guest_died{name}, linked{count,seconds}, scripts_started, said{text},
+// script_ended{name,status}, collecting, failed{message}, finished.
 #include "agent/roles.hpp"
 
 #include <algorithm>
@@ -39,9 +39,13 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto up_limit = 120s;     // from creation to the guest's agent; TCG with 16 guests needs 30
-constexpr auto link_limit = 60s;    // from xenstore nodes to both ends Connected
+constexpr auto link_limit = 60s;    // from xenstore nodes to both ends Connected, and for each link
+constexpr auto more_for_link = 1s;  // that much more: sixteen guests have 136, and 120 ends a processor
 constexpr auto collect_limit = 60s; // for all guests to deliver their results
 constexpr const char* console_folder = "/var/log/xen/console";
+constexpr const char* scripts_node = "/testbed/scripts";
+constexpr const char* said_node = "/testbed/said";
+constexpr const char* release_watch = "@releaseDomain";
 
 class conductor {
 public:
@@ -80,6 +84,7 @@ public:
 private:
     struct guest_state {
         int domid = -1;
+        std::chrono::steady_clock::time_point begun; // its creation
         bool up = false;
         bool died = false;
         std::string status;
@@ -90,9 +95,9 @@ private:
         xenstore_.write("/testbed", "");
         xenstore_.open_to_all("/testbed"); // first: nodes below inherit it when they are made
         xenstore_.write("/testbed/phase", "");
-        xenstore_.watch("/testbed/scripts");
-        xenstore_.watch("/testbed/said");
-        xenstore_.watch("@releaseDomain");
+        xenstore_.watch(scripts_node);
+        xenstore_.watch(said_node);
+        xenstore_.watch(release_watch);
         collector_.emplace(executor_, outside_);
         asio::co_spawn(executor_, collector_->serve(), asio::detached);
         if (plan_.module) {
@@ -100,6 +105,7 @@ private:
                 throw std::runtime_error("dom0: " + problem);
             outside_.event("module_loaded", {{"name", "dom0"}});
         }
+        const auto begun = std::chrono::steady_clock::now();
         for (std::size_t i = 0; i < plan_.guests.size(); ++i) {
             co_await create(i);
             refuse_dead();
@@ -111,6 +117,7 @@ private:
             if (const auto error = xenstore_.read("/testbed/scripts/" + name + "/error"))
                 throw std::runtime_error(fmt::format("guest {}: {}", name, *error));
         }
+        outside_.event("guests_up", {{"count", guests_.size()}, {"seconds", seconds_since(begun)}});
         co_await make_links();
     }
 
@@ -135,49 +142,83 @@ private:
         for (const auto& line : guest.extra_config)
             file << line << '\n';
         file.close();
+        const auto begun = std::chrono::steady_clock::now();
         const auto result = co_await run_tool(word_list("xl", "create", "-q", path));
         if (result.status != 0)
             throw std::runtime_error(fmt::format("xl cannot create {}: {}", guest.name, result.output));
         auto& state = guests_[guest.name];
+        state.begun = begun;
         state.domid = domid_named(guest.name);
         xenstore_.write("/testbed/domid/" + guest.name, std::to_string(state.domid));
-        outside_.event("guest_created", {{"name", guest.name}, {"domid", state.domid}});
-        refresh();
+        outside_.event("guest_created",
+                       {{"name", guest.name}, {"domid", state.domid}, {"seconds", seconds_since(begun)}});
+        refresh(xenstore_.changes());
+        note_guest(guest.name, state); // what it did before its name was known here
+        note_death(guest.name, state);
     }
 
     int domid_named(const std::string& name) {
-        for (const auto& domid : xenstore_.children("/local/domain"))
+        auto domids = xenstore_.children("/local/domain");
+        std::reverse(domids.begin(), domids.end()); // mostly the newest is the last
+        for (const auto& domid : domids)
             if (xenstore_.read(fmt::format("/local/domain/{}/name", domid)) == name)
                 return std::stoi(domid);
         throw std::runtime_error(fmt::format("guest {} is gone right after its creation", name));
     }
 
-    // Takes over what the guests wrote, and tells what is new.
-    void refresh() {
-        for (auto& [name, guest] : guests_) {
-            const std::string node = "/testbed/scripts/" + name;
-            if (!guest.up && xenstore_.read(node + "/up")) {
-                guest.up = true;
-                outside_.event("guest_up", {{"name", name}});
-            }
-            if (guest.delivered.empty())
-                guest.delivered = xenstore_.read(node + "/done").value_or("");
-            note_status(name, guest.status);
-            if (!guest.died && !xenstore_.alive(static_cast<unsigned>(guest.domid))) {
-                guest.died = true;
-                outside_.event("guest_died", {{"name", name}});
+    // Takes over what has changed, and tells what is new. Only that is read: with many guests most changes
+    // concern one of them.
+    void refresh(const std::vector<std::string>& changed) {
+        for (const auto& path : changed) {
+            if (path == release_watch) {
+                for (auto& [name, guest] : guests_)
+                    note_death(name, guest);
+            } else if (path.starts_with(said_node)) {
+                pass_on_said();
+            } else if (path.starts_with(scripts_node)) {
+                const auto name = name_in(path);
+                if (name == "dom0")
+                    note_status(name, dom0_status_);
+                else if (const auto found = guests_.find(name); found != guests_.end())
+                    note_guest(name, found->second);
             }
         }
-        note_status("dom0", dom0_status_);
-        pass_on_said();
+    }
+
+    // "g1" in "/testbed/scripts/g1/up"
+    static std::string name_in(const std::string& path) {
+        const auto start = std::string_view(scripts_node).size() + 1;
+        return path.size() <= start ? "" : path.substr(start, path.find('/', start) - start);
+    }
+
+    void note_guest(const std::string& name, guest_state& guest) {
+        const std::string node = fmt::format("{}/{}", scripts_node, name);
+        if (!guest.up && xenstore_.read(node + "/up")) {
+            guest.up = true;
+            outside_.event("guest_up", {{"name", name}, {"seconds", seconds_since(guest.begun)}});
+        }
+        if (guest.delivered.empty())
+            guest.delivered = xenstore_.read(node + "/done").value_or("");
+        note_status(name, guest.status);
+    }
+
+    void note_death(const std::string& name, guest_state& guest) {
+        if (guest.died || xenstore_.alive(static_cast<unsigned>(guest.domid)))
+            return;
+        guest.died = true;
+        outside_.event("guest_died", {{"name", name}});
+    }
+
+    static double seconds_since(std::chrono::steady_clock::time_point begun) {
+        return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
     }
 
     // What scripts said since the last look, in order.
     void pass_on_said() {
-        auto names = xenstore_.children("/testbed/said");
+        auto names = xenstore_.children(said_node);
         std::sort(names.begin(), names.end());
         for (const auto& name : names) {
-            const std::string path = "/testbed/said/" + name;
+            const std::string path = fmt::format("{}/{}", said_node, name);
             outside_.event("said", {{"text", xenstore_.read(path).value_or("")}});
             xenstore_.remove(path);
         }
@@ -186,7 +227,7 @@ private:
     void note_status(const std::string& name, std::string& status) {
         if (!status.empty())
             return;
-        status = xenstore_.read("/testbed/scripts/" + name + "/status").value_or("");
+        status = xenstore_.read(fmt::format("{}/{}/status", scripts_node, name)).value_or("");
         if (!status.empty())
             outside_.event("script_ended", {{"name", name}, {"status", status}});
     }
@@ -195,8 +236,8 @@ private:
     template <typename Condition>
     asio::awaitable<void> until(std::chrono::seconds limit, const char* otherwise, Condition condition) {
         const auto end = std::chrono::steady_clock::now() + limit;
+        refresh(xenstore_.changes());
         for (;;) {
-            refresh();
             std::string missing;
             for (const auto& [name, guest] : guests_)
                 missing += condition(guest) ? "" : " " + name;
@@ -206,47 +247,58 @@ private:
                 std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
             if (left <= 0ms)
                 throw std::runtime_error(fmt::format("{} within {} s:{}", otherwise, limit.count(), missing));
-            co_await xenstore_.changed(left);
+            refresh(co_await xenstore_.changed(left));
         }
     }
 
     asio::awaitable<void> make_links() {
         if (plan_.links.empty())
             co_return;
+        const auto begun = std::chrono::steady_clock::now();
+        auto add = word_list("xvsock-peer", "add");
         std::vector<std::string> states;
         for (const auto& [a, b] : plan_.links) {
-            const auto result =
-                co_await run_tool(word_list("xvsock-peer", "add", domid_text(a), domid_text(b)));
-            if (result.status != 0)
-                throw std::runtime_error(fmt::format("xvsock-peer add {} {}: {}", a, b, result.output));
+            add.insert(add.end(), {domid_text(a), domid_text(b)});
             const int older = std::min(domid(a), domid(b));
             const int younger = std::max(domid(a), domid(b));
             states.push_back(fmt::format("/local/domain/{}/device/vsock/{}/state", younger, older));
             states.push_back(
                 fmt::format("/local/domain/{}/backend/vsock/{}/{}/state", older, younger, older));
         }
+        const auto result = co_await run_tool(add);
+        if (result.status != 0)
+            throw std::runtime_error(fmt::format("cannot make the links: {}", result.output));
         if (plan_.module)
             co_await all_connected(states);
-        outside_.event("linked", {{"count", plan_.links.size()}});
+        outside_.event("linked", {{"count", plan_.links.size()}, {"seconds", seconds_since(begun)}});
     }
 
-    asio::awaitable<void> all_connected(const std::vector<std::string>& states) {
+    asio::awaitable<void> all_connected(std::vector<std::string> states) {
+        store links(executor_); // its end takes the watches along
         for (const auto& path : states)
-            xenstore_.watch(path);
-        const auto end = std::chrono::steady_clock::now() + link_limit;
-        for (;;) {
-            std::string missing;
-            for (const auto& path : states)
-                if (const auto state = xenstore_.read(path).value_or("nothing"); state != "4")
-                    missing += fmt::format(" {} = {}", path, state);
-            if (missing.empty())
-                co_return;
+            links.watch(path);
+        std::map<std::string, std::string> missing;
+        for (const auto& path : states)
+            missing[path] = "unknown";
+        const auto limit = link_limit + more_for_link * plan_.links.size();
+        const auto end = std::chrono::steady_clock::now() + limit;
+        while (!missing.empty()) {
             const auto left =
                 std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
-            if (left <= 0ms)
-                throw std::runtime_error(fmt::format("links are not connected (state 4) within {} s:{}",
-                                                     link_limit.count(), missing));
-            co_await xenstore_.changed(left);
+            if (left <= 0ms) {
+                refresh(xenstore_.changes());
+                refuse_dead(); // says more
+                throw std::runtime_error(fmt::format(
+                    "{} halves of links are not connected (state 4) within {} s, as {} = {}", missing.size(),
+                    limit.count(), missing.begin()->first, missing.begin()->second));
+            }
+            for (const auto& path : co_await links.changed(left)) {
+                const auto state = links.read(path).value_or("nothing");
+                if (state == "4")
+                    missing.erase(path);
+                else
+                    missing[path] = state; // also one that was connected
+            }
         }
     }
 
@@ -260,11 +312,9 @@ private:
                            });
         if (plan_.interactive)
             open_terminals();
-        refresh();
-        while (!over()) {
-            co_await xenstore_.changed();
-            refresh();
-        }
+        refresh(xenstore_.changes());
+        while (!over())
+            refresh(co_await xenstore_.changed());
     }
 
     // For a person: a shell here, and the consoles of the guests. The run is over when the shell ends.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "agent/store.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <system_error>
@@ -85,16 +86,18 @@ void store::watch(const std::string& path) {
         fail("watch", path);
 }
 
-bool store::drain() {
-    bool any = false;
+std::vector<std::string> store::changes() {
+    std::vector<std::string> paths;
     while (char** event = ::xs_check_watch(handle_.get())) {
+        paths.emplace_back(event[XS_WATCH_PATH]);
         ::free(event);
-        any = true;
     }
-    return any;
+    std::sort(paths.begin(), paths.end());
+    paths.erase(std::unique(paths.begin(), paths.end()), paths.end());
+    return paths;
 }
 
-asio::awaitable<bool> store::changed(std::chrono::milliseconds limit) {
+asio::awaitable<std::vector<std::string>> store::changed(std::chrono::milliseconds limit) {
     using namespace asio::experimental::awaitable_operators;
     constexpr auto readable = asio::posix::stream_descriptor::wait_read;
     asio::steady_timer timer(events_.get_executor());
@@ -102,13 +105,15 @@ asio::awaitable<bool> store::changed(std::chrono::milliseconds limit) {
         timer.expires_after(limit);
     else
         timer.expires_at(asio::steady_timer::time_point::max());
-    while (!drain()) {
+    auto paths = changes();
+    while (paths.empty()) {
         const auto first = co_await (events_.async_wait(readable, asio::use_awaitable) ||
                                      timer.async_wait(asio::use_awaitable));
+        paths = changes();
         if (first.index() == 1)
-            co_return drain();
+            break;
     }
-    co_return true;
+    co_return paths;
 }
 
 } // namespace xvsock::testbed

@@ -36,15 +36,16 @@ public:
     /// Adds the path to those that changed() waits for.
     void watch(const std::string& path);
     /// Returns when something watched has changed since the last call, at the latest after the given time
-    /// (zero: without limit). False when the time was over.
-    boost::asio::awaitable<bool> changed(std::chrono::milliseconds limit = {});
+    /// (zero: without limit): what has changed, each path once; none when the time was over. A new watch
+    /// counts as a change of its path.
+    boost::asio::awaitable<std::vector<std::string>> changed(std::chrono::milliseconds limit = {});
+    /// The same, without waiting.
+    std::vector<std::string> changes();
 
 private:
     struct closer {
         void operator()(xs_handle* handle) const;
     };
-    bool drain();
-
     std::unique_ptr<xs_handle, closer> handle_;
     boost::asio::posix::stream_descriptor events_;
 };

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
+#include <exception>
 #include <fcntl.h>
 #include <optional>
 #include <sys/socket.h>
@@ -131,7 +133,8 @@ public:
                                               {"kernel", kernel_release_},
                                               {"accelerator", accelerator_},
                                               {"mode", options_.virtual_time ? "virtual" : "wall"},
-                                              {"seconds", tell_.seconds()}});
+                                              {"seconds", tell_.seconds()},
+                                              {"times", times_}});
         print_reasons();
         tell_.say(fmt::format("{}: {} ({}, {} time); see {}", passed ? "passed" : "FAILED",
                               what_.folder.string(), accelerator_,
@@ -343,19 +346,30 @@ private:
             return value != nullptr && value->is_string() ? std::string(value->get_string())
                                                           : std::string("?");
         };
+        const auto seconds = [&] { return rounded(event.at("seconds").to_number<double>()); };
         const auto kind = text("event");
         const auto name = text("name");
         if (kind == "dom0_up")
             tell_.say("dom0 is up");
         else if (kind == "module_loaded")
             tell_.say(fmt::format("module loaded in {}", name));
-        else if (kind == "guest_created")
-            tell_.say(fmt::format("guest {} created (domid {})", name, json::serialize(event.at("domid"))));
-        else if (kind == "guest_up")
-            tell_.say(fmt::format("guest {} is up", name));
-        else if (kind == "linked")
-            tell_.say(fmt::format("{} links are connected", json::serialize(event.at("count"))));
-        else if (kind == "scripts_started")
+        else if (kind == "guest_created") {
+            times_guest(name)["created"] = seconds();
+            tell_.say(fmt::format("guest {} created (domid {}) in {:.1f} s", name,
+                                  json::serialize(event.at("domid")), seconds()));
+        } else if (kind == "guest_up") {
+            times_guest(name)["up"] = seconds();
+            tell_.say(fmt::format("guest {} is up, {:.1f} s after its creation began", name, seconds()));
+        } else if (kind == "guests_up") {
+            const auto each = rounded(seconds() / event.at("count").to_number<double>());
+            times_["guests_up"] = seconds();
+            times_["each_guest"] = each;
+            tell_.say(fmt::format("all guests are up, {:.1f} s each", each));
+        } else if (kind == "linked") {
+            times_["linked"] = seconds();
+            tell_.say(fmt::format("{} links are connected, after {:.1f} s",
+                                  json::serialize(event.at("count")), seconds()));
+        } else if (kind == "scripts_started")
             start_scripts();
         else if (kind == "said")
             tell_.say(text("text"));
@@ -374,6 +388,16 @@ private:
             finished_ = true;
             stop_.expires_after(power_off_limit);
         }
+    }
+
+    static double rounded(double seconds) { return std::round(seconds * 100) / 100; }
+
+    json::object& times_guest(const std::string& name) {
+        auto& guests = times_["guests"];
+        if (!guests.is_object())
+            guests.emplace_object();
+        auto& guest = guests.get_object()[name];
+        return guest.is_object() ? guest.get_object() : guest.emplace_object();
     }
 
     // Returns when the run has to be ended from here.
@@ -409,10 +433,12 @@ private:
     run_record record_;
     asio::steady_timer stop_;
     asio::steady_timer started_;
+    std::exception_ptr problem_; // what this program could not do, and what ends the run therefore
     std::optional<console_switch> switch_;
     asio::posix::stream_descriptor* channel_ = nullptr;
     std::string kernel_release_;
     std::string accelerator_;
+    json::object times_; // in seconds of dom0's clock
     bool finished_ = false;
     bool halted_ = false;
 };
