@@ -159,10 +159,14 @@ private:
         const auto images = co_await obtain_images(what_, cache, tell_);
         kernel_release_ = images.kernel_release;
         co_await choose_accelerator(images, cache);
-        const auto found = co_await stripped(programs(options_, what_));
+        require_program("strip", "binutils");
+        fs::create_directories(record_.out() / "programs");
+        auto found = programs(options_, what_);
+        for (auto& program : found)
+            program = co_await stripped(program, "--strip-all");
         overlay extra{what_, make_plan(what_, options_, accelerator_), found, {}};
         if (what_.module)
-            extra.module = module_file();
+            extra.module = co_await stripped(module_file(), "--strip-debug");
         machine boot;
         boot.initramfs = compose_initramfs(images, extra, record_.out());
         boot.accelerator = accelerator_;
@@ -180,19 +184,13 @@ private:
         co_return boot;
     }
 
-    // The programs without symbols, which every guest would hold in its memory.
-    asio::awaitable<std::vector<fs::path>> stripped(std::vector<fs::path> programs) {
-        require_program("strip", "binutils");
-        fs::create_directories(record_.out() / "programs");
-        for (auto& program : programs) {
-            const auto target = record_.out() / "programs" / program.filename();
-            command tool;
-            tool.argv = word_list("strip", "-o", target.string(), program.string());
-            co_await run_logged(std::move(tool), record_.out() / "programs/strip.log",
-                                "strip " + program.string());
-            program = target;
-        }
-        co_return programs;
+    // A copy without what is for debuggers, which every guest would unpack and hold in its memory.
+    asio::awaitable<fs::path> stripped(fs::path file, std::string how) {
+        auto target = record_.out() / "programs" / file.filename();
+        command tool;
+        tool.argv = word_list("strip", how, "-o", target.string(), file.string());
+        co_await run_logged(std::move(tool), record_.out() / "programs/strip.log", "strip " + file.string());
+        co_return target;
     }
 
     asio::awaitable<void> choose_accelerator(const boot_images& images, const image_cache& cache) {
