@@ -25,8 +25,8 @@ namespace xvsock::testbed {
 
 namespace {
 
-constexpr std::size_t piece_size = 256 * 1024;
-constexpr std::size_t queue_limit = 2 * 1024 * 1024; // bounds dom0's memory, keeps the port busy
+constexpr std::size_t piece_size = std::size_t{256} * 1024;
+constexpr std::size_t queue_limit = std::size_t{2} * 1024 * 1024; // bounds dom0's memory, keeps the port busy
 
 } // namespace
 
@@ -56,7 +56,7 @@ asio::awaitable<void> collector::receive(asio::ip::tcp::socket connection) {
     while (!error) {
         if (!bytes.empty())
             co_await pass_on(name, std::move(bytes));
-        bytes.resize(piece_size);
+        bytes.assign(piece_size, '\0');
         const auto count = co_await connection.async_read_some(
             asio::buffer(bytes), asio::redirect_error(asio::use_awaitable, error));
         bytes.resize(count);

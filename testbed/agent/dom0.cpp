@@ -58,7 +58,7 @@ public:
 
     asio::awaitable<void> run() {
         asio::co_spawn(executor_, outside_.write_loop(), asio::detached);
-        asio::co_spawn(executor_, outside_.read_loop([this](frame message) { on_frame(message); }),
+        asio::co_spawn(executor_, outside_.read_loop([this](const frame& message) { on_frame(message); }),
                        asio::detached);
         asio::co_spawn(executor_,
                        follow_consoles(console_folder,

@@ -41,7 +41,7 @@ outside::outside(const asio::any_io_executor& executor)
     : port_(executor, open_port()), written_(executor, asio::steady_timer::time_point::max()),
       queued_(executor, asio::steady_timer::time_point::max()) {}
 
-void outside::send(frame message) {
+void outside::send(const frame& message) {
     queue_.push_back(encode(message));
     queued_bytes_ += queue_.back().size();
     queued_.cancel();

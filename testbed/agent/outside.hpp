@@ -23,7 +23,7 @@ public:
     explicit outside(const boost::asio::any_io_executor& executor);
 
     /// Queues a frame; never blocks.
-    void send(frame message);
+    void send(const frame& message);
     /// Queues an event: {"event": kind, ...details}.
     void event(const std::string& kind, boost::json::object details = {});
     /// Waits until at most `limit` bytes are still to be written.

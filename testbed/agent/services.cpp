@@ -38,6 +38,7 @@ fs::path xen_tools() {
 // Runs a program that ends or becomes a daemon.
 void run(std::vector<std::string> words) {
     std::vector<char*> argv;
+    argv.reserve(words.size() + 1);
     for (auto& word : words)
         argv.push_back(word.data());
     argv.push_back(nullptr);

@@ -86,12 +86,13 @@ std::vector<std::string> merged_environment(const command& what) {
             merged.push_back(text);
     }
     for (const auto& [key, value] : what.environment)
-        merged.push_back(key + "=" + value);
+        merged.push_back(fmt::format("{}={}", key, value));
     return merged;
 }
 
 std::vector<char*> pointers(std::vector<std::string>& strings) {
     std::vector<char*> list;
+    list.reserve(strings.size() + 1);
     for (auto& text : strings)
         list.push_back(text.data());
     list.push_back(nullptr);
@@ -170,7 +171,7 @@ std::string find_program(const std::string& name) {
     const char* path = std::getenv("PATH");
     std::istringstream folders(std::string(path != nullptr ? path : "") + ":/usr/sbin:/sbin:/usr/bin:/bin");
     for (std::string folder; std::getline(folders, folder, ':');) {
-        const std::string candidate = folder + "/" + name;
+        std::string candidate = fmt::format("{}/{}", folder, name);
         if (!folder.empty() && ::access(candidate.c_str(), X_OK) == 0)
             return candidate;
     }

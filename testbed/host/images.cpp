@@ -3,9 +3,12 @@
 
 #include <algorithm>
 #include <array>
+#include <exception>
+#include <optional>
 #include <unistd.h>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/multiple_exceptions.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -125,14 +128,28 @@ std::string recipe(const std::string& suite, const std::vector<std::string>& par
                        fmt::join(parts, "\n"));
 }
 
+// When two go on side by side and one fails, the other one is cancelled: remembers which failure was the
+// cause.
+template <typename Result>
+asio::awaitable<Result> remembering(std::exception_ptr& first, asio::awaitable<Result> work) {
+    try {
+        co_return co_await std::move(work);
+    } catch (...) {
+        if (!first)
+            first = std::current_exception();
+        throw;
+    }
+}
+
 // Says when a build starts and how long it took.
 image_cache::builder told(const progress& tell, std::string name, image_cache::builder build) {
-    return [&tell, name, build](fs::path folder) -> asio::awaitable<void> {
-        tell.say("building " + name);
-        const auto start = tell.seconds();
-        co_await build(folder);
-        tell.say(fmt::format("built {} in {:.1f} s", name, tell.seconds() - start));
-    };
+    return
+        [&tell, name = std::move(name), build = std::move(build)](fs::path folder) -> asio::awaitable<void> {
+            tell.say("building " + name);
+            const auto start = tell.seconds();
+            co_await build(folder);
+            tell.say(fmt::format("built {} in {:.1f} s", name, tell.seconds() - start));
+        };
 }
 
 asio::awaitable<fs::path> kernel_entry(std::string suite, std::vector<std::string> more_modules,
@@ -140,7 +157,7 @@ asio::awaitable<fs::path> kernel_entry(std::string suite, std::vector<std::strin
     const auto modules = join(common_modules(), std::move(more_modules));
     // Named, because g++ 12 destroys a closure twice that is a temporary of a co_await expression.
     const image_cache::builder make = told(tell, "the kernel", [&suite, &modules](fs::path folder) {
-        return build_kernel(folder, suite, modules);
+        return build_kernel(std::move(folder), suite, modules);
     });
     co_return co_await cache.obtain("kernel-" + suite, recipe(suite, modules, false), make);
 }
@@ -162,10 +179,10 @@ asio::awaitable<boot_images> obtain_images(const scenario& what, image_cache& ca
     const auto guest_packages = join(common_packages(), what.packages);
 
     const image_cache::builder make_dom0 = told(tell, "dom0's image", [&](fs::path folder) {
-        return build_dom0(folder, suite, dom0_packages, what.configured);
+        return build_dom0(std::move(folder), suite, dom0_packages, what.configured);
     });
     const image_cache::builder make_guest = told(tell, "the guests' image", [&](fs::path folder) {
-        return build_guest(folder, suite, guest_packages, what.configured);
+        return build_guest(std::move(folder), suite, guest_packages, what.configured);
     });
     const auto programs = [&]() -> asio::awaitable<std::pair<fs::path, fs::path>> {
         auto dom0 = co_await cache.obtain("dom0-" + suite.name,
@@ -175,8 +192,15 @@ asio::awaitable<boot_images> obtain_images(const scenario& what, image_cache& ca
         co_return std::pair{dom0, guest};
     };
     // Two at a time: downloads and unpacking overlap, two cores are not overrun.
-    const auto [kernel, userland] =
-        co_await (kernel_entry(suite.kernel, what.kernel_modules, cache, tell) && programs());
+    std::exception_ptr cause;
+    std::optional<std::tuple<fs::path, std::pair<fs::path, fs::path>>> built;
+    try {
+        built = co_await (remembering(cause, kernel_entry(suite.kernel, what.kernel_modules, cache, tell)) &&
+                          remembering(cause, programs()));
+    } catch (const asio::multiple_exceptions&) {
+        std::rethrow_exception(cause);
+    }
+    const auto& [kernel, userland] = *built;
     co_return boot_images{userland.first / "xen",
                           kernel / "vmlinux",
                           kernel / "modules.cpio",

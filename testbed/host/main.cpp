@@ -11,7 +11,6 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/multiple_exceptions.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/program_options.hpp>
 #include <fmt/format.h>
@@ -187,8 +186,6 @@ int report(const std::exception_ptr& error, int interrupted_by) {
     }
     try {
         std::rethrow_exception(error);
-    } catch (const asio::multiple_exceptions& several) { // of images that were built side by side
-        return report(several.first_exception(), interrupted_by);
     } catch (const failure& reason) {
         fmt::print(stderr, "xvsock-testbed: {}\n", reason.what());
         return reason.code();

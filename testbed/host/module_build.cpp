@@ -129,6 +129,10 @@ private:
                              word_list("make", "-j2", "-C", "/lib/modules/" + release + "/build",
                                        "M=/build/module", options_.sparse ? "C=1" : "C=0", "modules"),
                              log);
+        if (options_.sparse && read_file(log).find("sparse is not available") != std::string::npos)
+            throw failure(exit_environment,
+                          fmt::format("the headers of {} cannot run sparse: leave --sparse out\n  log: {}",
+                                      release, log.string()));
         if (const auto found = warnings(read_file(log)); !found.empty())
             throw failure(exit_failed, fmt::format("the compiler warns about the module:{}\n  log: {}", found,
                                                    log.string()));

@@ -71,6 +71,9 @@ asio::awaitable<void> build_root(root_description what, fs::path root, fs::path 
                                   "--aptopt=Acquire::Retries \"3\"",
                                   "--aptopt=Acquire::Languages \"none\"",
                                   fmt::format("--include={}", fmt::join(what.packages, ","))};
+    const auto inherited = co_await host_apt_options();
+    for (const auto& option : inherited)
+        argv.push_back("--aptopt=" + option);
     // Programs are found in one place, whether the suite is merged by itself or not.
     if (what.suite == "bookworm" || what.suite.starts_with("bookworm-"))
         argv.emplace_back("--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr");
@@ -93,10 +96,13 @@ asio::awaitable<void> build_root(root_description what, fs::path root, fs::path 
 asio::awaitable<void> run_in_root(fs::path root, std::vector<std::string> argv, fs::path log) {
     const auto purpose = argv.front();
     command tool;
-    tool.argv = std::move(argv);
+    // objtool of Linux 7 looks into /proc; with process numbers of its own, nothing in there outlives the
+    // tool.
+    tool.argv = word_list("unshare", "--mount", "--pid", "--fork", "--kill-child", "--root=" + root.string(),
+                          "--mount-proc", "--");
+    tool.argv.insert(tool.argv.end(), argv.begin(), argv.end());
     tool.environment.emplace_back("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     tool.environment.emplace_back("LC_ALL", "C");
-    tool.root = root.string();
     co_await run_logged(std::move(tool), log, purpose);
 }
 

@@ -52,9 +52,15 @@ run_record::run_record(fs::path out, const scenario& what) : out_(std::move(out)
                       fmt::format("another run is using {}; wait for it or choose another folder with --out",
                                   out_.string()));
     }
-    for (const auto* name :
-         {"consoles", "logs", "results", "collected", "status.json", "qemu.log", "initramfs"})
+    for (const auto* name : {"consoles", "logs", "results", "collected", "status.json", "qemu.log"})
         fs::remove_all(out_ / name, error);
+    remove_makings(); // of a run that was killed
+}
+
+void run_record::remove_makings() const noexcept {
+    std::error_code ignored;
+    for (const auto* name : {"initramfs", "guest-overlay.cpio", "programs"})
+        fs::remove_all(out_ / name, ignored);
 }
 
 run_record::~run_record() {

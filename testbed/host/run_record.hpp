@@ -26,6 +26,9 @@ public:
     run_record& operator=(const run_record&) = delete;
     ~run_record();
 
+    /// Removes what a run is made from: the initramfs, and what is on the way to it.
+    void remove_makings() const noexcept;
+
     /// Adds to consoles/NAME.log and scans it. True when that console's kernel has halted.
     bool console(const std::string& name, std::string_view bytes);
     /// Adds to logs/NAME.log.

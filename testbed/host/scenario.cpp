@@ -308,8 +308,7 @@ private:
 
     void links() {
         const auto* value = reader_.find("links");
-        constexpr auto wanted =
-            "\"all\", \"none\" or a list of pairs of domains such as [[\"dom0\", \"g1\"]]";
+        constexpr auto wanted = R"("all", "none" or a list of pairs of domains such as [["dom0", "g1"]])";
         const bool all = value == nullptr ? result_.module : *value == "all";
         if (all) {
             std::vector<std::string> domains{"dom0"};

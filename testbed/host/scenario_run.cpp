@@ -71,6 +71,19 @@ struct socket_pair {
     int theirs = -1;
 };
 
+struct open_file {
+    open_file(const fs::path& path, int how) : fd(::open(path.c_str(), how | O_CLOEXEC, 0644)) {
+        if (fd < 0)
+            throw failure(exit_environment,
+                          fmt::format("cannot open {}: {}", path.string(), std::strerror(errno)));
+    }
+    open_file(const open_file&) = delete;
+    open_file& operator=(const open_file&) = delete;
+    ~open_file() { ::close(fd); }
+
+    int fd;
+};
+
 run_plan make_plan(const scenario& what, const run_options& options, const std::string& accelerator) {
     run_plan plan;
     plan.mode = options.virtual_time ? "virtual" : "wall";
@@ -110,7 +123,7 @@ std::vector<fs::path> programs(const run_options& options, const scenario& what)
 
 class scenario_run {
 public:
-    scenario_run(scenario what, run_options options, progress tell, asio::any_io_executor executor)
+    scenario_run(scenario what, run_options options, progress tell, const asio::any_io_executor& executor)
         : what_(std::move(what)), options_(std::move(options)), tell_(tell), executor_(executor),
           record_(options_.out, what_), stop_(executor),
           started_(executor, asio::steady_timer::time_point::max()) {}
@@ -118,10 +131,8 @@ public:
     scenario_run(const scenario_run&) = delete;
     scenario_run& operator=(const scenario_run&) = delete;
     ~scenario_run() {
-        std::error_code ignored;
-        for (const auto* name : {"initramfs", "guest-overlay.cpio", "programs"})
-            if (!options_.keep)
-                fs::remove_all(record_.out() / name, ignored);
+        if (!options_.keep)
+            record_.remove_makings();
     }
 
     asio::awaitable<bool> run() {
@@ -169,6 +180,7 @@ private:
             extra.module = co_await stripped(module_file(), "--strip-debug");
         machine boot;
         boot.initramfs = compose_initramfs(images, extra, record_.out());
+        fs::remove_all(record_.out() / "programs");
         boot.accelerator = accelerator_;
         boot.virtual_time = options_.virtual_time;
         boot.cpus = what_.cpus;
@@ -220,12 +232,15 @@ private:
         socket_pair channel(executor_);
         boot.serial_fd = serial.theirs;
         boot.channel_fd = channel.theirs;
-        const int log =
-            ::open((record_.out() / "qemu.log").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-        command start{.argv = qemu_command(boot), .stdout_fd = log, .stderr_fd = log};
-        start.kept_fds = {serial.theirs, channel.theirs};
+        const open_file log(record_.out() / "qemu.log", O_WRONLY | O_CREAT | O_TRUNC);
+        // Handed over as an open file, so that no end of this program, however sudden, leaves it behind.
+        const open_file initramfs(boot.initramfs, O_RDONLY);
+        if (!options_.keep)
+            fs::remove(boot.initramfs);
+        boot.initramfs = fmt::format("/proc/self/fd/{}", initramfs.fd);
+        command start{.argv = qemu_command(boot), .stdout_fd = log.fd, .stderr_fd = log.fd};
+        start.kept_fds = {serial.theirs, channel.theirs, initramfs.fd};
         child_process qemu(executor_, start);
-        ::close(log);
         serial.close_theirs();
         channel.close_theirs();
         channel_ = &channel.ours;
@@ -236,10 +251,12 @@ private:
         else
             stop_.expires_after(std::chrono::duration_cast<std::chrono::milliseconds>(
                 std::chrono::duration<double>(what_.timeout)));
-        const auto ended =
-            co_await ((end_of(qemu) && read_serial(serial.ours) && read_channel(channel.ours)) || stopped() ||
-                      terminal(channel.ours));
+        const auto ended = co_await ((end_of(qemu) && ending_run(read_serial(serial.ours)) &&
+                                      ending_run(read_channel(channel.ours))) ||
+                                     stopped() || ending_run(terminal(channel.ours)));
         channel_ = nullptr;
+        if (problem_)
+            std::rethrow_exception(problem_);
         if (ended.index() == 0 && !finished_ && !halted_) {
             const int status = std::get<0>(ended);
             auto messages = read_file(record_.out() / "qemu.log");
@@ -250,6 +267,23 @@ private:
         } else if (halted_ && !finished_) {
             record_.fail("Xen or dom0 has halted");
         }
+    }
+
+    // What throws in one of the parts of a run ends the run; by itself it would wait for another part's end.
+    asio::awaitable<void> ending_run(asio::awaitable<void> part) {
+        std::exception_ptr problem;
+        try {
+            co_await std::move(part);
+        } catch (...) {
+            problem = std::current_exception();
+        }
+        if (!problem)
+            co_return;
+        const auto cancellation = co_await asio::this_coro::cancellation_state;
+        if (cancellation.cancelled() != asio::cancellation_type::none)
+            std::rethrow_exception(problem); // the end has already come
+        problem_ = problem;
+        stop_.expires_at(asio::steady_timer::clock_type::now());
     }
 
     static asio::awaitable<int> end_of(child_process& qemu) { co_return co_await qemu.wait(); }
@@ -408,6 +442,8 @@ private:
                 continue; // moved
             if (error)
                 throw boost::system::system_error(error);
+            if (problem_)
+                co_return;
             if (finished_) {
                 tell_.say("the machine does not power off; stopping QEMU");
                 co_return;

@@ -96,6 +96,25 @@ std::string sources_list(const std::string& suite, const mirrors& from) {
     return lines;
 }
 
+std::vector<std::string> inherited_apt_options(std::string_view dump) {
+    std::vector<std::string> options;
+    std::istringstream lines{std::string(dump)};
+    for (std::string line; std::getline(lines, line);)
+        for (const auto* prefix : {"Acquire::http::", "Acquire::https::", "Acquire::Check-Valid-Until "})
+            if (line.starts_with(prefix))
+                options.push_back(line);
+    return options;
+}
+
+asio::awaitable<std::vector<std::string>> host_apt_options() {
+    command ask;
+    ask.argv = word_list("apt-config", "dump", "Acquire");
+    const auto result = co_await capture(std::move(ask));
+    if (result.status != 0)
+        throw failure(exit_environment, fmt::format("apt-config dump failed: {}", result.output));
+    co_return inherited_apt_options(result.output);
+}
+
 asio::awaitable<mirrors> host_mirrors() {
     command ask;
     ask.argv = word_list("apt-get", "indextargets", "--format", "$(SITE) $(RELEASE) $(COMPONENT)");

@@ -41,4 +41,9 @@ std::string sources_list(const std::string& suite, const mirrors& from);
 /// Asks apt-get. Throws failure.
 boost::asio::awaitable<mirrors> host_mirrors();
 
+/// What of this machine's apt configuration concerns how it reaches those archives: proxies, and whether an
+/// old index will do. From the output of `apt-config dump`, as lines for an apt.conf.
+std::vector<std::string> inherited_apt_options(std::string_view dump);
+boost::asio::awaitable<std::vector<std::string>> host_apt_options();
+
 } // namespace xvsock::testbed

@@ -32,12 +32,16 @@ std::string explanation(const std::string& log) {
         const char* sign;
         const char* meaning;
     };
-    static constexpr std::array<cause, 6> causes{{
+    static constexpr std::array<cause, 10> causes{{
         {"No space left on device", "the disk is full"},
+        {"enough free space in", "the disk is full"},
+        {"not enough free space", "the disk is full"},
         {"Could not resolve", "the package mirror cannot be reached (no network?)"},
         {"Temporary failure resolving", "the package mirror cannot be reached (no network?)"},
         {"Could not connect", "the package mirror cannot be reached (no network?)"},
         {"Unable to connect", "the package mirror cannot be reached (no network?)"},
+        {"Network is unreachable", "the package mirror cannot be reached (no network?)"},
+        {"Cannot initiate the connection", "the package mirror cannot be reached (no network?)"},
         {"Unable to locate package", "the suite has no such package"},
     }};
     std::string text;
@@ -45,7 +49,8 @@ std::string explanation(const std::string& log) {
         const auto at = log.find(sign);
         if (at == std::string::npos)
             continue;
-        const auto start = log.rfind('\n', at) + 1;
+        const auto line = log.rfind('\n', at) + 1;
+        const auto start = log.find_first_not_of(" \t", line);
         return fmt::format("{}: {}", meaning, log.substr(start, log.find('\n', at) - start));
     }
     std::deque<std::string> last;

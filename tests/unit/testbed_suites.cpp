@@ -45,4 +45,17 @@ TEST(testbed_suites, names) {
     EXPECT_THROW(image_suite_named("woody"), failure);
 }
 
+TEST(testbed_suites, takes_over_how_this_machine_reaches_its_mirrors) {
+    const auto options = inherited_apt_options("Acquire \"\";\n"
+                                               "Acquire::Languages \"none\";\n"
+                                               "Acquire::http \"\";\n"
+                                               "Acquire::http::Proxy \"http://proxy:3142\";\n"
+                                               "Acquire::https::Proxy \"DIRECT\";\n"
+                                               "Acquire::Check-Valid-Until \"false\";\n"
+                                               "Acquire::Check-Date \"false\";\n");
+    EXPECT_EQ(options, (std::vector<std::string>{"Acquire::http::Proxy \"http://proxy:3142\";",
+                                                 "Acquire::https::Proxy \"DIRECT\";",
+                                                 "Acquire::Check-Valid-Until \"false\";"}));
+}
+
 } // namespace
