@@ -57,10 +57,10 @@ TEST(records, text_and_back) {
 
 TEST(records, malformed_texts_are_refused) {
     const std::string rest = R"(, "metric": "m", "bytes": 1, "value": 2, "unit": "us", "mode": "wall"})";
-    EXPECT_EQ(parse_records("[{\"path\": \"p\"" + rest + "]", "f").size(), 1u);
+    EXPECT_EQ(parse_records(R"([{"path": "p")" + rest + "]", "f").size(), 1u);
     for (const std::string& text :
          {std::string(), std::string("{}"), std::string("[1]"), std::string("[{}]"), std::string("[] x"),
-          std::string("[{\"path\": \"p\""), "[{\"path\": 1" + rest + "]", "[{\"path\": \"p\"" + rest + ",]",
+          std::string(R"([{"path": "p")"), "[{\"path\": 1" + rest + "]", R"([{"path": "p")" + rest + ",]",
           std::string(R"([{"path":"p","metric":"m","bytes":-1,"value":2,"unit":"u","mode":"w"}])"),
           std::string(R"([{"path":"p","metric":"m","bytes":1.5,"value":2,"unit":"u","mode":"w"}])"),
           std::string(R"([{"path":"p","metric":"m","bytes":1,"value":"2","unit":"u","mode":"w"}])"),

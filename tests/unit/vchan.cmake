@@ -22,6 +22,7 @@ function(add_vchan_units target)
     target_compile_options(${target} PRIVATE -fsanitize=${arg_SANITIZE} -fno-omit-frame-pointer
                                              -fno-sanitize-recover=all)
     target_link_options(${target} PRIVATE -fsanitize=${arg_SANITIZE})
+    set_target_properties(${target} PROPERTIES EXPORT_COMPILE_COMMANDS OFF) # tools need each source once
   endif()
   # The watchdog ends a test that hangs; the time limit is for one that cannot even do that.
   gtest_discover_tests(${target} TEST_PREFIX "${arg_PREFIX}" TEST_FILTER "${arg_FILTER}"

@@ -274,7 +274,7 @@ TEST_P(vchan_ring, invalid_index_refused_at_random) {
         // half of them anywhere, half within two ring sizes, where valid and invalid ones meet
         const auto theirs = round % 2 == 0
                                 ? static_cast<uint32_t>(random())
-                                : static_cast<uint32_t>(ours + random() % (4 * size()) - 2 * size());
+                                : ours + static_cast<uint32_t>(random()) % (4 * size()) - 2 * size();
         expect_judged(order(), ours, theirs);
         ASSERT_FALSE(HasFatalFailure());
     }

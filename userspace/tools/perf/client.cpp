@@ -117,7 +117,7 @@ void client::warm_up(test_kind kind, std::uint32_t size, std::uint64_t count) {
 /// bounded, so that a hiccup in a short run does not make the next one far too long or too short.
 client::timed_run client::run_for(test_kind kind, std::uint32_t size, nanoseconds time) {
     constexpr double enough = 0.7, max_growth = 8, max_count = std::uint64_t{1} << 36;
-    double count = kind == test_kind::ping_pong ? 4 : std::max<std::uint64_t>(1, 65536 / size);
+    double count = kind == test_kind::ping_pong ? 4 : double(std::max<std::uint64_t>(1, 65536 / size));
     for (;;) {
         const timed_run done = run_count(kind, size, std::uint64_t(count));
         const double share = double(done.elapsed.count()) / double(time.count());

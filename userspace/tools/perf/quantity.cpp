@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view suffixes = "KMG";
 
-[[noreturn]] void refuse(const std::string& message) {
+[[noreturn]] void refuse_quantity(const std::string& message) {
     throw std::invalid_argument(message);
 }
 
@@ -22,11 +22,11 @@ std::uint64_t parse_number(std::string_view text, std::string_view what, std::ui
     std::uint64_t number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (error == std::errc::result_out_of_range)
-        refuse(fmt::format("{} '{}' is too large, at most {}", what, text, max));
+        refuse_quantity(fmt::format("{} '{}' is too large, at most {}", what, text, max));
     if (error != std::errc{} || end != text.data() + text.size())
-        refuse(fmt::format("{} '{}' is not a whole number", what, text));
+        refuse_quantity(fmt::format("{} '{}' is not a whole number", what, text));
     if (number > max)
-        refuse(fmt::format("{} '{}' is too large, at most {}", what, text, max));
+        refuse_quantity(fmt::format("{} '{}' is too large, at most {}", what, text, max));
     return number;
 }
 
@@ -42,10 +42,11 @@ std::uint64_t parse_size(std::string_view text) {
         }
     }
     if (digits.empty() || digits.find_first_not_of("0123456789") != std::string_view::npos)
-        refuse(fmt::format("size '{}' is not a number of bytes; write it like 1, 1500, 64K, 1M or 2G", text));
+        refuse_quantity(
+            fmt::format("size '{}' is not a number of bytes; write it like 1, 1500, 64K, 1M or 2G", text));
     const std::uint64_t number = parse_number(digits, "size");
     if (number > (UINT64_MAX >> 1 >> shift))
-        refuse(fmt::format("size '{}' is too large", text));
+        refuse_quantity(fmt::format("size '{}' is too large", text));
     return number << shift;
 }
 
@@ -56,8 +57,8 @@ std::vector<std::uint32_t> parse_message_sizes(std::string_view text) {
         const std::string_view element = text.substr(begin, comma - begin);
         const std::uint64_t size = parse_size(element);
         if (size < 1 || size > max_message_size)
-            refuse(fmt::format("message size '{}' is out of range, from 1 byte to {}", element,
-                               format_size(max_message_size)));
+            refuse_quantity(fmt::format("message size '{}' is out of range, from 1 byte to {}", element,
+                                        format_size(max_message_size)));
         sizes.push_back(std::uint32_t(size));
         begin = comma + 1;
     }
@@ -70,9 +71,9 @@ std::chrono::nanoseconds parse_seconds(std::string_view text, std::string_view w
     const auto [end, error] =
         std::from_chars(text.data(), text.data() + text.size(), seconds, std::chars_format::fixed);
     if (error != std::errc{} || end != text.data() + text.size() || !std::isfinite(seconds))
-        refuse(fmt::format("{} '{}' is not a number of seconds", what, text));
+        refuse_quantity(fmt::format("{} '{}' is not a number of seconds", what, text));
     if (seconds < min || seconds > max)
-        refuse(fmt::format("{} '{}' is out of range, from {} to {} seconds", what, text, min, max));
+        refuse_quantity(fmt::format("{} '{}' is out of range, from {} to {} seconds", what, text, min, max));
     return std::chrono::nanoseconds(std::int64_t(seconds * 1e9));
 }
 

@@ -165,7 +165,7 @@ void merge_records(std::vector<record>& into, const std::vector<record>& added) 
 
 std::filesystem::path check_record_file(const std::filesystem::path& file) {
     std::error_code error;
-    const auto target = std::filesystem::weakly_canonical(file, error);
+    auto target = std::filesystem::weakly_canonical(file, error);
     const auto folder = std::filesystem::absolute(target).parent_path();
     if (error || access(folder.c_str(), W_OK | X_OK) != 0)
         throw std::runtime_error(fmt::format("cannot write {}: its folder: {}", file.string(),

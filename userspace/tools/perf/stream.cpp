@@ -225,7 +225,8 @@ unique_fd& unique_fd::operator=(unique_fd&& other) noexcept {
 }
 
 unique_fd::~unique_fd() {
-    if (fd_ >= 0)
+    // clang 14's analyzer loses the value that try_connect() has returned in a pair
+    if (fd_ >= 0) // NOLINT(clang-analyzer-core.UndefinedBinaryOperatorResult)
         close(fd_);
 }
 
@@ -282,7 +283,7 @@ stream connect_to(const address& where, const connect_options& options, const su
         for (const endpoint& target : resolve(where, address_role::connect)) {
             auto [fd, error] = try_connect(where, target, options);
             if (error == 0)
-                return stream(std::move(fd), where.family);
+                return {std::move(fd), where.family};
             last_error = error;
             if (watcher.stopping())
                 break;
