@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: MIT
+# Shared by the scripts of this scenario.
+fail() { echo "FAILED: $*"; exit 1; }
+victims="destroyed crashed rebooted unlinked"
