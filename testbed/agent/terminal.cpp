@@ -91,11 +91,13 @@ void terminals::type(const std::string& name, std::string_view bytes) {
 }
 
 asio::awaitable<void> shells_on_console(environment_list environment) {
-    const int terminal = ::open("/dev/hvc0", O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (terminal < 0)
-        throw std::system_error(errno, std::generic_category(), "/dev/hvc0");
     for (;;) {
+        // Anew each time: the end of a session hangs up all that was opened before.
+        const int terminal = ::open("/dev/hvc0", O_RDWR | O_NOCTTY | O_CLOEXEC);
+        if (terminal < 0)
+            throw std::system_error(errno, std::generic_category(), "/dev/hvc0");
         child_process shell(co_await asio::this_coro::executor, shell_command(terminal, environment));
+        ::close(terminal);
         co_await shell.wait();
     }
 }
