@@ -195,6 +195,8 @@ enum xvsock_reason xvsock_conn_accept(struct xvsock_peer *peer,
 	if (!reason)
 		goto put_conn;
 end:
+	/* The peer may have sent GROW for it already. */
+	xvsock_conn_stop(conn);
 	xvsock_conn_end_accepted(conn);
 put_conn:
 	xvsock_conn_put(conn); /* ours */

@@ -187,7 +187,9 @@ void xvsock_conn_sync(struct xvsock_conn *conn)
 	live = vchan_load_acquire(conn->peer_live);
 	if (live == VCHAN_CLOSED && !READ_ONCE(xvsock_suspending)) {
 		shutdown = SHUTDOWN_MASK;
-	} else if (READ_ONCE(conn->link_lost) || (live & XVSOCK_LIVE_RESET)) {
+	} else if (READ_ONCE(conn->link_lost) || READ_ONCE(conn->let_go) ||
+		   (live & XVSOCK_LIVE_RESET)) {
+		/* An acceptor that lets go of what it has not closed says no more, either. */
 		conn_fail_socket(conn, -ECONNRESET);
 		return;
 	}
@@ -293,6 +295,16 @@ static bool conn_begin_closing(struct xvsock_conn *conn)
 	return listed;
 }
 
+void xvsock_conn_stop(struct xvsock_conn *conn)
+{
+	if (conn_begin_closing(conn))
+		xvsock_conn_put(conn); /* the list's */
+	if (cancel_work_sync(&conn->event_work))
+		xvsock_conn_put(conn); /* that work's */
+	if (cancel_work_sync(&conn->growth_work))
+		xvsock_conn_put(conn); /* that work's */
+}
+
 static void conn_close_work(struct work_struct *work)
 {
 	struct xvsock_conn *conn = container_of(work, struct xvsock_conn, close_work);
@@ -304,12 +316,7 @@ static void conn_close_work(struct work_struct *work)
 	 * peer may still bind to the port, so the port must stay ours.
 	 */
 	disable_irq(conn->event.irq);
-	if (conn_begin_closing(conn))
-		xvsock_conn_put(conn); /* the list's */
-	if (cancel_work_sync(&conn->event_work))
-		xvsock_conn_put(conn); /* that work's */
-	if (cancel_work_sync(&conn->growth_work))
-		xvsock_conn_put(conn); /* that work's */
+	xvsock_conn_stop(conn);
 	sock_put(conn->sk);
 
 	spin_lock(&peer->lock);

@@ -148,6 +148,9 @@ struct sock *xvsock_conn_hold_sk(struct xvsock_conn *conn);
 /* What has come for a socket that is connecting; nothing counts before the answer. */
 void xvsock_conn_sync_connecting(struct xvsock_conn *conn, struct sock *sk);
 
+/* Nothing is begun for the connection any more, and no work of it is left. Sleeps. */
+void xvsock_conn_stop(struct xvsock_conn *conn);
+
 /*
  * The end of an initiator's connection: nobody maps its pages, or nobody ever
  * will. And of an acceptor's; RESET may be sent then. Both give up the table's

@@ -372,7 +372,7 @@ void xvsock_growth_move(struct xvsock_conn *conn)
 	WRITE_ONCE(tx->share->moved_at, tx->end.index);
 	/* After moved_at, before prod: pairs with the load-acquire in xvsock_growth_follow(). */
 	vchan_store_release(&tx->share->moved, 1);
-	tx->end.size = 1u << tx->order;
+	tx->end.size = tx->pages.count << VCHAN_PAGE_SHIFT;
 	tx->large = true;
 	trace_xvsock_growth(conn, true, tx);
 }
@@ -393,7 +393,8 @@ bool xvsock_growth_follow(struct xvsock_conn *conn)
 	left = rx->moved_at - rx->end.index;
 	if (left > rx->small_size)
 		return false;
-	rx->end.size = 1u << rx->order;
+	/* Not rx->order, which the peer's next wish may change this moment. */
+	rx->end.size = rx->pages.count << VCHAN_PAGE_SHIFT;
 	rx->large = true;
 	rx->draining = left;
 	trace_xvsock_growth(conn, false, rx);
