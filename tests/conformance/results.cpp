@@ -85,9 +85,12 @@ expectations expectations::from(const json::value& document) {
         entry.kernels = texts(object, "kernels");
         entry.suites = texts(object, "suites");
         entry.result = outcome_from(text_of(object.at("result")));
+        entry.says = text_of(object.at("says"));
         entry.reason = text_of(object.at("reason"));
-        if (entry.tests.empty() || entry.reason.empty() || entry.result == outcome::pass)
-            throw std::invalid_argument("an exception needs tests, a reason, and fail or skip as its result");
+        if (entry.tests.empty() || entry.says.empty() || entry.reason.empty() ||
+            entry.result == outcome::pass)
+            throw std::invalid_argument(
+                "an exception needs tests, a reason, what they say, and fail or skip as its result");
         exceptions.push_back(std::move(entry));
     }
     return expectations(std::move(exceptions));
@@ -105,7 +108,8 @@ const expectations::exception* expectations::find(std::string_view suite, std::s
 std::optional<std::string> expectations::complaint(const test_record& record) const {
     const auto* entry = find(record.suite, record.kernel, record.test);
     const auto expected = entry != nullptr ? entry->result : outcome::pass;
-    if (record.result == expected)
+    const bool another_reason = entry != nullptr && record.detail.find(entry->says) == std::string::npos;
+    if (record.result == expected && !another_reason)
         return std::nullopt;
     const auto name = fmt::format("{} of {}, test {} \"{}\", client {}, server {}", record.program,
                                   record.suite, record.id, record.test, record.client, record.server);
@@ -113,6 +117,9 @@ std::optional<std::string> expectations::complaint(const test_record& record) co
     if (entry == nullptr)
         return fmt::format("{}: {} and is not listed as an exception{}", name,
                            record.result == outcome::fail ? "fails" : "skips itself", detail);
+    if (record.result == expected)
+        return fmt::format("{}: has result \"{}\" as listed, but does not say \"{}\"{}", name,
+                           to_string(record.result), entry->says, detail);
     return fmt::format("{}: unexpected {}: it is listed with result \"{}\" because of: {}{}{}", name,
                        to_string(record.result), to_string(expected), entry->reason,
                        record.result == outcome::pass ? "; take it off the list" : "", detail);

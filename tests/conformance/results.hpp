@@ -42,6 +42,7 @@ public:
         std::vector<std::string> kernels; ///< series of the domains; empty: all
         std::vector<std::string> suites;  ///< empty: all
         outcome result = outcome::fail;   ///< what comes out instead of pass: fail or skip
+        std::string says;                 ///< what the test then says, or part of it
         std::string reason;
     };
 

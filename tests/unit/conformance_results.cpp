@@ -10,10 +10,10 @@ namespace {
 
 expectations example() {
     return expectations::from(boost::json::parse(R"({"exceptions": [
-        {"tests": ["SEQPACKET"], "result": "fail", "reason": "not there yet"},
+        {"tests": ["SEQPACKET"], "result": "fail", "says": "recv: No", "reason": "not there yet"},
         {"tests": ["SHUT_WR", "SHUT_RD"], "kernels": ["6.1"], "suites": ["7.2"], "result": "fail",
-         "reason": "the core"},
-        {"tests": ["SIOCOUTQ"], "kernels": ["6.1"], "result": "skip", "reason": "no ioctl"}]})"));
+         "says": "recv", "reason": "the core"},
+        {"tests": ["SIOCOUTQ"], "kernels": ["6.1"], "result": "skip", "says": "No", "reason": "no ioctl"}]})"));
 }
 
 test_record record(const std::string& test, outcome result, const std::string& kernel = "6.1",
@@ -75,6 +75,15 @@ TEST(conformance_results, a_listed_test_has_to_come_out_as_listed) {
     EXPECT_NE(passes->find("the core"), std::string::npos);
 }
 
+TEST(conformance_results, a_listed_test_has_to_fail_for_its_reason) {
+    auto other = record("SEQPACKET", outcome::fail);
+    other.detail = "connect: Connection timed out";
+    const auto complaint = example().complaint(other);
+    ASSERT_TRUE(complaint);
+    EXPECT_NE(complaint->find("does not say \"recv: No\" (connect: Connection timed out)"), std::string::npos)
+        << *complaint;
+}
+
 TEST(conformance_results, an_entry_holds_for_its_kernels_and_suites_only) {
     const auto expected = example();
     EXPECT_FALSE(expected.complaint(record("SHUT_WR", outcome::fail, "6.1", "7.2")));
@@ -84,9 +93,11 @@ TEST(conformance_results, an_entry_holds_for_its_kernels_and_suites_only) {
 }
 
 TEST(conformance_results, a_list_that_says_nothing_is_refused) {
-    for (const auto* text : {R"({})", R"({"exceptions": [{"tests": [], "result": "fail", "reason": "x"}]})",
-                             R"({"exceptions": [{"tests": ["a"], "result": "fail", "reason": ""}]})",
-                             R"({"exceptions": [{"tests": ["a"], "result": "pass", "reason": "x"}]})",
-                             R"({"exceptions": [{"tests": ["a"], "result": "maybe", "reason": "x"}]})"})
+    for (const auto* text :
+         {R"({})", R"({"exceptions": [{"tests": [], "result": "fail", "says": "x", "reason": "x"}]})",
+          R"({"exceptions": [{"tests": ["a"], "result": "fail", "says": "x", "reason": ""}]})",
+          R"({"exceptions": [{"tests": ["a"], "result": "fail", "says": "", "reason": "x"}]})",
+          R"({"exceptions": [{"tests": ["a"], "result": "pass", "says": "x", "reason": "x"}]})",
+          R"({"exceptions": [{"tests": ["a"], "result": "maybe", "says": "x", "reason": "x"}]})"})
         EXPECT_THROW(expectations::from(boost::json::parse(text)), std::exception) << text;
 }
