@@ -337,6 +337,10 @@ options read_options(int argc, char** argv) {
     add("client", po::value(&given.client)->required(), "name of this domain");
     add("server", po::value(&given.server)->required(), "name of the other domain");
     add("address", po::value(&given.address)->required(), "IPv4 address of the other domain");
+    add("peer-port", po::value(&given.peer_port)->default_value(given.peer_port),
+        "where conformance-peer listens there");
+    add("control-port", po::value(&given.control_port)->default_value(given.control_port),
+        "for the tests' own connection, also there");
     add("client-cid", po::value(&given.client_cid)->required(), "CID of this domain");
     add("server-cid", po::value(&given.server_cid)->required(), "CID of the other domain");
     add("suites", po::value(&given.suites)->multitoken()->required(), "kernel releases, e.g. 6.1 7.2");
