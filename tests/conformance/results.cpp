@@ -118,7 +118,7 @@ std::optional<std::string> expectations::complaint(const test_record& record) co
         return fmt::format("{}: {} and is not listed as an exception{}", name,
                            record.result == outcome::fail ? "fails" : "skips itself", detail);
     if (record.result == expected)
-        return fmt::format("{}: has result \"{}\" as listed, but does not say \"{}\"{}", name,
+        return fmt::format(R"({}: has result "{}" as listed, but does not say "{}"{})", name,
                            to_string(record.result), entry->says, detail);
     return fmt::format("{}: unexpected {}: it is listed with result \"{}\" because of: {}{}{}", name,
                        to_string(record.result), to_string(expected), entry->reason,

@@ -24,6 +24,7 @@ std::vector<std::string> columns(const std::vector<test_record>& records) {
     for (const auto& record : records)
         sorted.insert({record.client == "dom0", record.server == "dom0", direction_of(record)});
     std::vector<std::string> names;
+    names.reserve(sorted.size());
     for (const auto& entry : sorted)
         names.push_back(std::get<2>(entry));
     return names;
@@ -38,6 +39,7 @@ std::vector<std::string> suites_of(const std::vector<test_record>& records) {
                        dot == std::string::npos ? 0 : std::stoi(record.suite.substr(dot + 1)), record.suite});
     }
     std::vector<std::string> names;
+    names.reserve(sorted.size());
     for (const auto& entry : sorted)
         names.push_back(std::get<2>(entry));
     return names;
@@ -54,7 +56,10 @@ struct row_key {
     int id;
     std::string test;
 
-    auto operator<=>(const row_key&) const = default;
+    bool operator<(const row_key& other) const {
+        return std::tie(program_rank, program, id, test) <
+               std::tie(other.program_rank, other.program, other.id, other.test);
+    }
 };
 
 using rows = std::map<row_key, std::map<std::string, const test_record*>>;
@@ -151,7 +156,7 @@ std::string replace_region(std::string_view document, const std::string& kernel,
     const auto last = document.find(end);
     if (first == std::string_view::npos || last == std::string_view::npos || last < first)
         throw std::invalid_argument(
-            fmt::format("the document has no place for Linux {}: lines \"{}\" and \"{}\"", kernel,
+            fmt::format(R"(the document has no place for Linux {}: lines "{}" and "{}")", kernel,
                         begin.substr(0, begin.size() - 1), end.substr(0, end.size() - 1)));
     return fmt::format("{}{}\n{}{}", document.substr(0, first), begin, text, document.substr(last));
 }
