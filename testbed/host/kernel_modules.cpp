@@ -12,6 +12,7 @@
 #include "common/child_process.hpp"
 #include "host/cpio.hpp"
 #include "host/failure.hpp"
+#include "host/kernel_image.hpp"
 #include "host/root_builder.hpp"
 #include "host/tool.hpp"
 
@@ -28,6 +29,11 @@ std::string module_name(const std::string& path) {
     name = name.substr(0, name.find(".ko"));
     std::replace(name.begin(), name.end(), '-', '_');
     return name;
+}
+
+// Without what its compression adds.
+std::string plain_name(const std::string& path) {
+    return path.substr(0, path.rfind(".ko") + 3);
 }
 
 struct module_entry {
@@ -101,8 +107,13 @@ asio::awaitable<void> select_modules(fs::path root, std::string release, std::ve
 
     const auto chosen = fs::path("chosen/lib/modules") / release;
     for (const auto& path : paths) {
-        fs::create_directories((root / chosen / path).parent_path());
-        fs::copy_file(source / path, root / chosen / path);
+        // Decompressed here, once: neither process 1 nor every busybox can.
+        const auto target = root / chosen / plain_name(path);
+        fs::create_directories(target.parent_path());
+        if (target.filename() == fs::path(path).filename())
+            fs::copy_file(source / path, target);
+        else
+            co_await decompress(source / path, target);
     }
     for (const auto* index : {"modules.builtin", "modules.builtin.modinfo", "modules.order"})
         if (fs::exists(source / index))
