@@ -132,14 +132,6 @@ static enum xvsock_reason conn_make_child(struct xvsock_conn *conn, struct sock 
 	return 0;
 }
 
-static bool conn_request_valid(const struct xvsock_message *request)
-{
-	return request->id && request->type == SOCK_STREAM &&
-	       request->src_port != VMADDR_PORT_ANY && request->dst_port != VMADDR_PORT_ANY &&
-	       request->left_order == XVSOCK_LEFT_ORDER &&
-	       request->right_order == XVSOCK_RIGHT_ORDER;
-}
-
 enum xvsock_reason xvsock_conn_accept(struct xvsock_peer *peer,
 				      const struct xvsock_message *request)
 {
@@ -148,11 +140,6 @@ enum xvsock_reason xvsock_conn_accept(struct xvsock_peer *peer,
 	struct sockaddr_vm addr;
 	struct sock *listener;
 	int err;
-
-	if (!conn_request_valid(request)) {
-		xvsock_peer_violation(peer, "a malformed request");
-		return XVSOCK_REASON_INVALID;
-	}
 
 	/* Before anything is mapped: a stranger's knock must stay cheap. */
 	vsock_addr_init(&addr, xvsock_local_cid(), request->dst_port);

@@ -22,7 +22,11 @@
 /* Messages handled before control_work lets others run. */
 #define CONTROL_BATCH 64
 
-#define MESSAGE_SIZE ((u32)sizeof(struct xvsock_message))
+#define MESSAGE_SIZE XVSOCK_MESSAGE_SIZE
+
+/* message.h knows no header of the kernel's. */
+static_assert(XVSOCK_TYPE_STREAM == SOCK_STREAM);
+static_assert(XVSOCK_PORT_ANY == VMADDR_PORT_ANY);
 
 static void control_broken(struct xvsock_peer *peer, const char *what)
 {
@@ -71,7 +75,7 @@ static void control_write_request(struct xvsock_peer *peer, struct xvsock_conn *
 	struct xvsock_message msg = {
 		.op = XVSOCK_OP_REQUEST,
 		.version = XVSOCK_PROTOCOL_VERSION,
-		.type = SOCK_STREAM,
+		.type = XVSOCK_TYPE_STREAM,
 		.id = conn->id,
 		.src_port = conn->src_port,
 		.dst_port = conn->dst_port,
@@ -187,22 +191,12 @@ bool xvsock_control_flush(struct xvsock_peer *peer)
 /* Takes one message out of the ring. 1: done, 0: there is none, -EPROTO: the ring is corrupt. */
 static int control_read(struct xvsock_control *control, struct xvsock_message *msg)
 {
-	struct vchan_span span;
-	u32 avail, *to = (u32 *)msg;
-	const u32 *from;
-	unsigned int i;
+	bool taken;
 
-	if (!vchan_reader_avail(&control->rx, &avail))
+	if (!xvsock_message_take(&control->rx, control->rx_ring, msg, &taken))
 		return -EPROTO;
-	if (avail < MESSAGE_SIZE)
+	if (!taken)
 		return 0;
-
-	/* Each word is read once: from here on only the copy counts. */
-	span = vchan_span_at(&control->rx, 0, MESSAGE_SIZE, control->rx.size);
-	from = (const u32 *)(control->rx_ring + span.offset);
-	for (i = 0; i < MESSAGE_SIZE / sizeof(u32); i++)
-		to[i] = READ_ONCE(from[i]);
-	vchan_reader_advance(&control->rx, MESSAGE_SIZE);
 	if (vchan_notify_take(control->asked_of_us, VCHAN_NOTIFY_READ))
 		xvsock_event_kick(&control->event);
 	return 1;
@@ -236,8 +230,9 @@ static void control_serve_work(struct work_struct *work)
 	xvsock_peer_put(peer); /* control_serve()'s */
 }
 
-/* False if the peer has more requests on the way than it may. */
-static bool control_serve(struct xvsock_peer *peer, const struct xvsock_message *msg)
+/* False if the peer has more requests on the way than it may. Refuses a malformed one at once. */
+static bool control_serve(struct xvsock_peer *peer, const struct xvsock_message *msg,
+			  bool malformed)
 {
 	struct xvsock_served *served, *end = peer->served + XVSOCK_REQUEST_WINDOW;
 
@@ -251,6 +246,14 @@ static bool control_serve(struct xvsock_peer *peer, const struct xvsock_message 
 		return false;
 
 	served->msg = *msg;
+	if (malformed) {
+		xvsock_peer_violation(peer, "a malformed request");
+		spin_lock(&peer->lock);
+		served->msg.reason = XVSOCK_REASON_INVALID;
+		served->refused = true; /* sent by the flush after this batch */
+		spin_unlock(&peer->lock);
+		return true;
+	}
 	xvsock_peer_get(peer); /* put in control_serve_work() */
 	queue_work(xvsock_wq, &served->work);
 	return true;
@@ -258,44 +261,45 @@ static bool control_serve(struct xvsock_peer *peer, const struct xvsock_message 
 
 static void control_dispatch(struct xvsock_peer *peer, const struct xvsock_message *msg)
 {
+	enum xvsock_verdict verdict = xvsock_message_judge(msg);
 	struct xvsock_conn *conn;
 
 	trace_xvsock_control(peer->cid, false, msg);
-	if (msg->version != XVSOCK_PROTOCOL_VERSION) {
+	if (verdict == XVSOCK_VERDICT_VERSION) {
 		control_broken(peer, "a message of an unknown version");
 		return;
 	}
+	if (verdict == XVSOCK_VERDICT_OP) {
+		control_broken(peer, "an unknown message");
+		return;
+	}
+
 	switch (msg->op) {
 	case XVSOCK_OP_REQUEST:
-		if (!control_serve(peer, msg))
+		if (!control_serve(peer, msg, verdict == XVSOCK_VERDICT_REFUSE))
 			control_broken(peer, "more requests than the window allows");
-		break;
+		return;
 	case XVSOCK_OP_GROW:
 		/* It may have crossed the RESET of a connection that is gone. */
 		conn = control_find(&peer->accepted, msg->id);
 		if (!conn)
 			return;
-		xvsock_growth_message(conn, msg);
-		xvsock_conn_put(conn);
 		break;
-	case XVSOCK_OP_RESPONSE:
-	case XVSOCK_OP_RESET:
-	case XVSOCK_OP_WANT:
-	case XVSOCK_OP_GROWN:
+	default:
 		conn = control_find(&peer->initiated, msg->id);
 		if (!conn) {
 			xvsock_peer_violation(peer, "an answer to no request");
 			return;
 		}
-		if (msg->op == XVSOCK_OP_RESPONSE || msg->op == XVSOCK_OP_RESET)
-			xvsock_conn_answered(conn, msg);
-		else
-			xvsock_growth_message(conn, msg);
-		xvsock_conn_put(conn);
-		break;
-	default:
-		control_broken(peer, "an unknown message");
 	}
+
+	if (verdict == XVSOCK_VERDICT_BREAK)
+		xvsock_conn_violation(conn, "a malformed message");
+	else if (msg->op == XVSOCK_OP_RESPONSE || msg->op == XVSOCK_OP_RESET)
+		xvsock_conn_answered(conn, msg);
+	else
+		xvsock_growth_message(conn, msg);
+	xvsock_conn_put(conn);
 }
 
 /* Whether the peer has taken something since the last look; breaks on an impossible index. */
@@ -366,9 +370,6 @@ static void control_layout(struct xvsock_peer *peer, bool server)
 	struct vchan_page *page = xvsock_page(&control->shared, 0);
 	u8 *left = (u8 *)page + vchan_inpage_offset(XVSOCK_CONTROL_LEFT_ORDER);
 	u8 *right = (u8 *)page + vchan_inpage_offset(XVSOCK_CONTROL_RIGHT_ORDER);
-
-	BUILD_BUG_ON((1u << XVSOCK_CONTROL_LEFT_ORDER) % sizeof(struct xvsock_message));
-	BUILD_BUG_ON((1u << XVSOCK_CONTROL_RIGHT_ORDER) % sizeof(struct xvsock_message));
 
 	control->server = server;
 	control->rx_ring = server ? left : right;

@@ -12,13 +12,14 @@ if [ ! -e "$tools/scripts/checkpatch.pl" ]; then
         mv "$tools.new" "$tools" || exit 1
 fi
 
-# The ring's headers are userspace's, too: there the kernel's u32 is uint32_t.
 failed=0
 perl "$tools/scripts/checkpatch.pl" --no-summary \
-    -f $(ls vsock_transport/*.[ch] | grep -v /trace.h) vsock_transport/probes/*.c || failed=1
+    -f $(ls vsock_transport/*.[ch] | grep -v -e /trace.h -e /message.h) vsock_transport/probes/*.c || failed=1
 # TRACE_EVENT() is written as everywhere in the kernel, which checkpatch does not know.
 perl "$tools/scripts/checkpatch.pl" --no-summary --ignore COMPLEX_MACRO,PARENTHESIS_ALIGNMENT,OPEN_ENDED_LINE \
     -f vsock_transport/trace.h || failed=1
-perl "$tools/scripts/checkpatch.pl" --no-summary --ignore PREFER_KERNEL_TYPES -f vchan/*.h || failed=1
+# These headers are userspace's, too: there the kernel's u32 is uint32_t.
+perl "$tools/scripts/checkpatch.pl" --no-summary --ignore PREFER_KERNEL_TYPES \
+    -f vchan/*.h vsock_transport/message.h || failed=1
 rm -f .checkpatch-camelcase.git.*
 exit $failed
