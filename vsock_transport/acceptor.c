@@ -56,8 +56,9 @@ void xvsock_conn_end_accepted(struct xvsock_conn *conn)
 	xvsock_event_close(&conn->event);
 	xvsock_conn_release_pages(conn);
 
-	xa_erase(&peer->accepted, conn->id);
+	/* In one step, so that stat.c counts it once. */
 	spin_lock(&peer->lock);
+	xa_erase(&peer->accepted, conn->id);
 	peer->accepted_count--;
 	xvsock_peer_give_back(peer, false, conn->ring_pages);
 	xvsock_peer_count(peer, &conn->counters);

@@ -63,8 +63,9 @@ void xvsock_conn_end_initiated(struct xvsock_conn *conn)
 	xvsock_event_close(&conn->event);
 	held = xvsock_conn_release_pages(conn);
 
-	xa_erase(&peer->initiated, conn->id);
+	/* In one step, so that stat.c counts it once. */
 	spin_lock(&peer->lock);
+	xa_erase(&peer->initiated, conn->id);
 	/* What a peer does not give back stays on its account as long as the link lasts. */
 	if (!held)
 		peer->initiated_count--;

@@ -50,36 +50,22 @@ static struct xvsock_conn *stat_next(struct xarray *table, unsigned long *id)
 static void stat_print_peer(struct seq_file *file, struct xvsock_peer *peer)
 {
 	struct xarray *tables[] = { &peer->initiated, &peer->accepted };
-	struct xvsock_totals totals, living = {};
 	unsigned int initiated, accepted, granted, mapped, i;
+	struct xvsock_totals totals;
 	struct xvsock_conn *conn;
+	unsigned long id;
 
-	for (i = 0; i < ARRAY_SIZE(tables); i++) {
-		unsigned long id = 0;
-
-		while ((conn = stat_next(tables[i], &id))) {
-			stat_sum(&living, &conn->counters);
-			xvsock_conn_put(conn);
-		}
-	}
-
+	/* Those in the tables are not in the totals yet, and stay there while we hold the lock. */
 	spin_lock(&peer->lock);
 	totals = peer->totals;
+	for (i = 0; i < ARRAY_SIZE(tables); i++)
+		xa_for_each(tables[i], id, conn)
+			stat_sum(&totals, &conn->counters);
 	initiated = peer->initiated_count;
 	accepted = peer->accepted_count;
 	granted = peer->granted_pages;
 	mapped = peer->mapped_pages;
 	spin_unlock(&peer->lock);
-
-	totals.tx_bytes += living.tx_bytes;
-	totals.rx_bytes += living.rx_bytes;
-	totals.tx_messages += living.tx_messages;
-	totals.rx_messages += living.rx_messages;
-	totals.kicks += living.kicks;
-	totals.events += living.events;
-	totals.spurious += living.spurious;
-	totals.spins += living.spins;
-	totals.spins_won += living.spins_won;
 
 	seq_printf(file, "cid=%u domid=%u initiated=%u accepted=%u granted_pages=%u mapped_pages=%u",
 		   peer->cid, peer->domid, initiated, accepted, granted, mapped);
