@@ -112,6 +112,7 @@ static enum xvsock_reason conn_make_child(struct xvsock_conn *conn, struct sock 
 	}
 	trace_xvsock_conn(conn, XVSOCK_TRACE_ESTABLISHED, 0);
 	xvsock_tap_state(conn, false, true);
+	xvsock_tap_state(conn, true, true);
 	child->sk_state = TCP_ESTABLISHED;
 	xvsock_conn_set_limit(conn, vchild->buffer_size);
 

@@ -200,9 +200,12 @@ void xvsock_conn_sync(struct xvsock_conn *conn)
 
 	if ((vsk->peer_shutdown | shutdown) == vsk->peer_shutdown)
 		return;
+	trace_xvsock_conn(conn, XVSOCK_TRACE_PEER_SHUTDOWN, live);
 	vsk->peer_shutdown |= shutdown;
-	if (vsk->peer_shutdown == SHUTDOWN_MASK)
+	if (vsk->peer_shutdown == SHUTDOWN_MASK) {
 		sock_set_flag(sk, SOCK_DONE);
+		xvsock_tap_state(conn, false, false);
+	}
 	sk->sk_state_change(sk);
 }
 

@@ -214,6 +214,7 @@ void xvsock_growth_work(struct work_struct *work)
 		growth_revoke(conn, rings[i]);
 		spin_lock(&conn->peer->lock);
 		rings[i]->growth = XVSOCK_GROWTH_NONE;
+		trace_xvsock_growth(conn, rings[i] == &conn->tx, rings[i]);
 		spin_unlock(&conn->peer->lock);
 	}
 	xvsock_conn_put(conn);
@@ -236,6 +237,8 @@ void xvsock_growth_ask(struct xvsock_conn *conn, struct xvsock_ring *ring)
 		xvsock_conn_owe(conn, ring == &conn->tx ? XVSOCK_OWES_WANT_TX :
 							  XVSOCK_OWES_WANT_RX);
 	}
+	if (ask)
+		trace_xvsock_growth(conn, ring == &conn->tx, ring);
 	spin_unlock(&conn->peer->lock);
 	if (!ask)
 		return;

@@ -133,6 +133,7 @@ put:
 static void conn_connected(struct xvsock_conn *conn, struct sock *sk)
 {
 	trace_xvsock_conn(conn, XVSOCK_TRACE_ESTABLISHED, 0);
+	xvsock_tap_state(conn, false, true);
 	sk->sk_state = TCP_ESTABLISHED;
 	if (sk->sk_socket)
 		sk->sk_socket->state = SS_CONNECTED;

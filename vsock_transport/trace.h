@@ -17,7 +17,8 @@ enum xvsock_trace_state {
 	XVSOCK_TRACE_REQUESTED, /* REQUEST is on its way, or has come */
 	XVSOCK_TRACE_ESTABLISHED,
 	XVSOCK_TRACE_REFUSED,
-	XVSOCK_TRACE_SHUTDOWN, /* a live byte has changed */
+	XVSOCK_TRACE_SHUTDOWN, /* our live byte has changed */
+	XVSOCK_TRACE_PEER_SHUTDOWN, /* the peer's has, and the socket knows */
 	XVSOCK_TRACE_BROKEN,
 	XVSOCK_TRACE_CLOSED, /* socket and connection have parted */
 	XVSOCK_TRACE_ENDED, /* all memory is given back */
@@ -29,6 +30,7 @@ enum xvsock_trace_state {
 	{ XVSOCK_TRACE_ESTABLISHED, "established" },			\
 	{ XVSOCK_TRACE_REFUSED, "refused" },				\
 	{ XVSOCK_TRACE_SHUTDOWN, "shutdown" },				\
+	{ XVSOCK_TRACE_PEER_SHUTDOWN, "peer_shutdown" },		\
 	{ XVSOCK_TRACE_BROKEN, "broken" },				\
 	{ XVSOCK_TRACE_CLOSED, "closed" },				\
 	{ XVSOCK_TRACE_ENDED, "ended" }
