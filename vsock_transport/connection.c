@@ -143,6 +143,8 @@ void xvsock_conn_set_limit(struct xvsock_conn *conn, u64 bytes)
 		conn->counters.kicks++;
 		xvsock_event_kick(&conn->event);
 	}
+	/* So does ours, who has the same limit from this side. */
+	conn->sk->sk_write_space(conn->sk);
 }
 
 /* Wakes everybody who waits on the socket, with the reason in place. */

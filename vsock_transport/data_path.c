@@ -58,8 +58,12 @@ static bool tx_space(struct xvsock_conn *conn, u32 *space)
 		xvsock_growth_move(conn);
 	if (unlikely(!vchan_writer_space(&tx->end, space)))
 		return data_refuse(conn, "an impossible consumer index");
-	/* The reader would have no more than this. A limit that lies only costs it data. */
-	limit = max_t(u32, READ_ONCE(tx->share->limit), XVSOCK_LIMIT_MIN);
+	/*
+	 * The reader would have no more unread, and our socket no more on its way, than
+	 * this. A limit that lies only costs the reader data.
+	 */
+	limit = min_t(u64, READ_ONCE(tx->share->limit), vsock_sk(conn->sk)->buffer_size);
+	limit = max_t(u32, limit, XVSOCK_LIMIT_MIN);
 	used = tx->end.size - *space;
 	*space = min(*space, limit - min(limit, used));
 	return true;
