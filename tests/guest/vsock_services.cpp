@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The server side of the stream tests: one thread per service and per connection.
+// The server side of the stream tests: one thread per service and per connection, and
+// a process per control connection of service::remote.
+#include "remote_server.hpp"
 #include "vsock_socket.hpp"
 
 #include <array>
@@ -84,6 +86,13 @@ void run_service(std::uint32_t port, const std::function<void(int)>& serve) {
 
 int main() {
     try {
+        const auto remote = ::fork(); // before there are threads
+        if (remote < 0)
+            throw std::system_error(errno, std::generic_category(), "fork");
+        if (remote == 0) {
+            serve_remote();
+            return 1;
+        }
         const auto full = listen_on(service::no_accept, 1);
         std::vector<std::thread> threads;
         threads.emplace_back(run_service, service::echo, serve_echo);

@@ -23,6 +23,7 @@ enum service : std::uint32_t {
     hang_up,     // closes every connection at once
     no_accept,   // has a backlog of 1 and never accepts
     no_read,     // accepts, and reads nothing until the client closes
+    remote,      // remote_protocol.hpp
     nobody,      // nobody listens here
 };
 
