@@ -91,7 +91,7 @@ private:
             if (!fd) // nothing is due in the session: it has ended
                 throw connection_error(
                     fmt::format("the client went after {} of {} connections", i, test.count));
-            stream cycle(std::move(*fd), from.family());
+            stream cycle(std::move(*fd), from.family(), false);
             const supervisor::watch watch(watcher_, cycle);
             std::byte received, sent;
             cycle.receive_all(&received, 1);

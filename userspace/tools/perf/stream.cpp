@@ -234,8 +234,10 @@ int unique_fd::release() {
     return std::exchange(fd_, -1);
 }
 
-stream::stream(unique_fd socket, address_family family) : socket_(std::move(socket)), family_(family) {
-    set_no_delay(true);
+stream::stream(unique_fd socket, address_family family, bool no_delay)
+    : socket_(std::move(socket)), family_(family) {
+    if (no_delay)
+        set_no_delay(true);
 }
 
 void stream::interrupt(end_cause cause) noexcept {
@@ -387,11 +389,10 @@ std::optional<unique_fd> listener::accept(const supervisor& watcher, const strea
 }
 
 side_door::side_door(const stream& session, std::uint32_t port, std::chrono::nanoseconds timeout)
-    : options_{.timeout = timeout, .wait = {}, .buffer = 0} {
-    where_.family = session.family_;
+    : family_(session.family_), timeout_(timeout) {
     if (getpeername(session.socket_.get(), reinterpret_cast<sockaddr*>(&storage_), &length_) != 0)
         throw connection_error(fmt::format("getpeername failed: {}", std::strerror(errno)));
-    switch (where_.family) {
+    switch (family_) {
     case address_family::vsock:
         reinterpret_cast<sockaddr_vm&>(storage_).svm_port = port;
         break;
@@ -409,11 +410,12 @@ side_door::side_door(const stream& session, std::uint32_t port, std::chrono::nan
 }
 
 stream side_door::connect() const {
-    auto [fd, error] = try_connect(where_, {storage_, length_}, options_);
-    if (error != 0)
-        throw connection_error(
-            fmt::format("cannot connect to {}: {}", to_string(storage_, length_), std::strerror(error)));
-    return stream(std::move(fd), where_.family);
+    unique_fd fd(socket(storage_.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (fd.get() < 0 || !set_connect_timeout(fd.get(), family_, timeout_) ||
+        ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&storage_), length_) != 0)
+        throw connection_error(fmt::format("cannot connect to {}: {}", to_string(storage_, length_),
+                                           std::strerror(errno == EINPROGRESS ? ETIMEDOUT : errno)));
+    return stream(std::move(fd), family_, false);
 }
 
 } // namespace xvsock::perf

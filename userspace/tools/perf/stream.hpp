@@ -46,7 +46,8 @@ class stream {
 public:
     enum class end_cause : int { none, stopped, stalled, failed };
 
-    stream(unique_fd socket, address_family family);
+    /// On TCP, sets TCP_NODELAY unless `no_delay` is false.
+    stream(unique_fd socket, address_family family, bool no_delay = true);
 
     /// Blocks until all bytes are handed to the kernel. Throws connection_error.
     void send_all(const std::byte* data, std::size_t size);
@@ -176,14 +177,15 @@ class side_door {
 public:
     side_door(const stream& session, std::uint32_t port, std::chrono::nanoseconds timeout);
 
-    /// One attempt. Throws connection_error.
+    /// One attempt, with no system call beside socket(), the time limit's and connect(): it is measured.
+    /// Throws connection_error.
     stream connect() const;
 
 private:
-    address where_; // its family
+    address_family family_;
     sockaddr_storage storage_{};
     socklen_t length_ = sizeof storage_;
-    connect_options options_;
+    std::chrono::nanoseconds timeout_;
 };
 
 } // namespace xvsock::perf
