@@ -28,12 +28,13 @@ namespace xvsock::testbed {
 namespace {
 
 // Counts up when the way images are made changes, so that old cache entries are no longer taken.
-constexpr int recipe_version = 4;
+constexpr int recipe_version = 5;
 
 const std::vector<std::string>& common_packages() {
     // Small, because every guest unpacks it: busybox stands in for all commands that no package brings.
-    static const std::vector<std::string> names{"base-files", "bash",    "busybox",    "coreutils",
-                                                "dash",       "netbase", "libstdc++6", "xenstore-utils"};
+    static const std::vector<std::string> names{"base-files", "bash", "busybox",
+                                                "coreutils",  "dash", "netbase",
+                                                "libstdc++6", "tar",  "xenstore-utils"};
     return names;
 }
 
@@ -94,7 +95,9 @@ asio::awaitable<void> build_kernel(fs::path folder, std::string suite, std::vect
     const auto root = folder / "root";
     root_description description;
     description.suite = suite;
-    description.packages = word_list("base-files", "kmod", "linux-image-amd64");
+    // liblzma5: without it, depmod of newer suites finds no dependency in a compressed module, and says
+    // nothing.
+    description.packages = word_list("base-files", "kmod", "liblzma5", "linux-image-amd64");
     co_await build_root(std::move(description), root, folder.parent_path() / "logs");
     const auto release = kernel_release(root);
     co_await extract_vmlinux(kernel_file(root, release), folder / "vmlinux");
