@@ -67,7 +67,8 @@ void xvsock_conn_end_accepted(struct xvsock_conn *conn)
 }
 
 /* The new socket of an accepted connection; the listener is locked. */
-static enum xvsock_reason conn_make_child(struct xvsock_conn *conn, struct sock *listener)
+static enum xvsock_reason conn_make_child(struct xvsock_conn *conn, struct sock *listener,
+					  struct xvsock_served *served)
 {
 	struct xvsock_peer *peer = conn->peer;
 	struct vsock_sock *vchild;
@@ -100,6 +101,7 @@ static enum xvsock_reason conn_make_child(struct xvsock_conn *conn, struct sock 
 		sock_hold(child); /* put in conn_close_work() */
 		vchild->trans = xvsock_conn_get(conn); /* put in conn_close_work() */
 		WRITE_ONCE(conn->sk, child);
+		conn->served = served;
 		xvsock_conn_owe(conn, XVSOCK_OWES_RESPONSE);
 		peer->totals.connected++;
 	}
@@ -134,9 +136,9 @@ static enum xvsock_reason conn_make_child(struct xvsock_conn *conn, struct sock 
 	return 0;
 }
 
-enum xvsock_reason xvsock_conn_accept(struct xvsock_peer *peer,
-				      const struct xvsock_message *request)
+enum xvsock_reason xvsock_conn_accept(struct xvsock_peer *peer, struct xvsock_served *served)
 {
+	const struct xvsock_message *request = &served->msg;
 	enum xvsock_reason reason;
 	struct xvsock_conn *conn;
 	struct sockaddr_vm addr;
@@ -179,7 +181,7 @@ enum xvsock_reason xvsock_conn_accept(struct xvsock_peer *peer,
 	conn->attached = true;
 
 	lock_sock(listener);
-	reason = conn_make_child(conn, listener);
+	reason = conn_make_child(conn, listener, served);
 	release_sock(listener);
 	if (!reason)
 		goto put_conn;

@@ -96,6 +96,7 @@ struct xvsock_conn {
 	bool closing; /* the socket is going: nothing is queued any more */
 	bool closed; /* the socket is gone, and no work or event of ours is left */
 	u8 owes; /* bits of enum xvsock_owed */
+	struct xvsock_served *served; /* acceptor: busy until RESPONSE is written */
 	struct list_head to_send; /* in peer->to_request or peer->to_tell */
 	unsigned int ring_pages; /* of large rings; on the peer's account */
 
@@ -121,8 +122,7 @@ int xvsock_conn_connect(struct vsock_sock *vsk, struct xvsock_peer *peer);
  * Returns 0, with RESPONSE owed, or the reason to put into a RESET. Sleeps;
  * takes the listener's lock, and so may wait for a user.
  */
-enum xvsock_reason xvsock_conn_accept(struct xvsock_peer *peer,
-				      const struct xvsock_message *request);
+enum xvsock_reason xvsock_conn_accept(struct xvsock_peer *peer, struct xvsock_served *served);
 
 /*
  * The peer answered our request, or let go of the connection. The socket is

@@ -133,6 +133,7 @@ static void control_write_owed(struct xvsock_peer *peer, struct xvsock_conn *con
 	switch (owed) {
 	case XVSOCK_OWES_RESPONSE:
 		msg.op = XVSOCK_OP_RESPONSE;
+		conn->served->busy = false;
 		break;
 	case XVSOCK_OWES_RESET:
 		msg.op = XVSOCK_OP_RESET;
@@ -219,13 +220,18 @@ static void control_serve_work(struct work_struct *work)
 {
 	struct xvsock_served *served = container_of(work, struct xvsock_served, work);
 	struct xvsock_peer *peer = served->peer;
-	enum xvsock_reason reason = xvsock_conn_accept(peer, &served->msg);
+	enum xvsock_reason reason = xvsock_conn_accept(peer, served);
 
-	spin_lock(&peer->lock);
-	served->msg.reason = reason;
-	served->refused = reason;
-	served->busy = reason;
-	spin_unlock(&peer->lock);
+	/*
+	 * The place is busy until the answer is written. With RESPONSE that may
+	 * have been, so that it serves another request by now.
+	 */
+	if (reason) {
+		spin_lock(&peer->lock);
+		served->msg.reason = reason;
+		served->refused = true;
+		spin_unlock(&peer->lock);
+	}
 	xvsock_control_flush(peer);
 	xvsock_peer_put(peer); /* control_serve()'s */
 }

@@ -55,7 +55,7 @@ struct xvsock_served {
 	struct xvsock_peer *peer;
 	struct xvsock_message msg;
 	/* Protected by peer->lock: */
-	bool busy; /* until it is a connection, or refused */
+	bool busy; /* until its answer is written */
 	bool refused; /* RESET with msg.reason waits for room */
 };
 
