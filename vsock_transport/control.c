@@ -474,19 +474,20 @@ int xvsock_control_attach(struct xvsock_peer *peer, grant_ref_t ref, evtchn_port
 	return 0;
 }
 
-unsigned int xvsock_control_close(struct xvsock_peer *peer)
+void xvsock_control_close(struct xvsock_peer *peer, struct xvsock_pages *held)
 {
 	struct xvsock_control *control = &peer->control;
 
+	*held = (struct xvsock_pages){};
 	if (!control->event.irq)
-		return 0;
+		return;
 	/* The work uses the irq for its EOI, so the handler stops first, then the work. */
 	disable_irq(control->event.irq);
 	cancel_work_sync(&peer->control_work);
 	xvsock_event_close(&control->event);
 
-	if (control->server)
-		return xvsock_pages_revoke(&control->shared);
-	xvsock_pages_unmap(&control->shared);
-	return 0;
+	if (!control->server)
+		xvsock_pages_unmap(&control->shared);
+	else if (!xvsock_pages_try_revoke(&control->shared))
+		swap(*held, control->shared);
 }

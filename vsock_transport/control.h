@@ -19,10 +19,11 @@ void xvsock_control_take(struct xvsock_peer *peer);
 bool xvsock_control_taken(struct xvsock_peer *peer);
 
 /*
- * Stops both directions and gives the page back. Returns 1 if it was granted
- * and the peer still maps it, else 0. Sleeps, but waits for no user.
+ * Stops both directions and gives the page back. If it was granted and the peer
+ * still maps it, it goes to `held`, which is empty otherwise. Sleeps, but waits
+ * for no user.
  */
-unsigned int xvsock_control_close(struct xvsock_peer *peer);
+void xvsock_control_close(struct xvsock_peer *peer, struct xvsock_pages *held);
 
 /* Sends what waits in the peer's lists, as far as there is room. Whether there was anything. */
 bool xvsock_control_flush(struct xvsock_peer *peer);

@@ -29,8 +29,9 @@
 #include "trace.h"
 
 /*
- * Control pages that a backend may leave mapped after it has said that it
- * begins anew; a hostile one could collect grants of ours that way.
+ * Control pages that a backend may have mapped beside the one in use. It lets go
+ * of an old one when it hears that the link has ended, so there is mostly none; a
+ * hostile one could collect grants of ours.
  */
 #define LINK_HELD_PAGES 16
 
@@ -44,7 +45,8 @@ struct xvsock_link {
 	bool suspended; /* the domain is about to be saved: stay down */
 	struct xvsock_peer *peer; /* NULL while down */
 	grant_ref_t ring_ref; /* backend: the frontend's offer that we took */
-	unsigned int held; /* frontend: control pages that the backend has kept */
+	unsigned int held_count;
+	struct xvsock_pages held[LINK_HELD_PAGES]; /* frontend: what the backend still maps */
 	void (*changed)(struct xenbus_device *dev, enum xenbus_state state);
 	struct work_struct broken_work;
 	struct delayed_work retry_work;
@@ -52,10 +54,29 @@ struct xvsock_link {
 
 static void link_down(struct xvsock_link *link)
 {
+	struct xvsock_pages held;
+
 	lockdep_assert_held(&link->lock);
-	if (link->peer)
-		link->held += xvsock_peer_down(link->peer);
+	if (!link->peer)
+		return;
+	xvsock_peer_down(link->peer, &held);
 	link->peer = NULL;
+	if (held.count) /* front_connect() has left a place for it */
+		link->held[link->held_count++] = held;
+}
+
+/* Takes back the control pages that the backend has let go of meanwhile. */
+static void link_revoke_held(struct xvsock_link *link)
+{
+	unsigned int i = 0;
+
+	lockdep_assert_held(&link->lock);
+	while (i < link->held_count) {
+		if (xvsock_pages_try_revoke(&link->held[i]))
+			link->held[i] = link->held[--link->held_count];
+		else
+			i++;
+	}
 }
 
 static enum xenbus_state link_read_state(const char *path)
@@ -145,6 +166,8 @@ static void link_remove(struct xenbus_device *dev)
 	cancel_delayed_work_sync(&link->retry_work);
 	mutex_lock(&link->lock);
 	link_down(link);
+	while (link->held_count) /* the kernel keeps trying */
+		xvsock_pages_revoke(&link->held[--link->held_count]);
 	mutex_unlock(&link->lock);
 	cancel_work_sync(&link->broken_work);
 	cancel_delayed_work_sync(&link->retry_work);
@@ -192,7 +215,7 @@ static void front_connect(struct xvsock_link *link)
 		return;
 	}
 	version = min_t(unsigned int, version, XVSOCK_PROTOCOL_VERSION);
-	if (link->held > LINK_HELD_PAGES) {
+	if (link->held_count == LINK_HELD_PAGES) {
 		link_error(link, -EPERM, "the backend keeps our pages mapped, a new offer");
 		return;
 	}
@@ -225,6 +248,7 @@ static void front_changed(struct xenbus_device *dev, enum xenbus_state backend)
 	int err;
 
 	mutex_lock(&link->lock);
+	link_revoke_held(link);
 	if (link->suspended)
 		goto unlock;
 	switch (backend) {

@@ -95,18 +95,33 @@ int xvsock_pages_grant(struct xvsock_pages *set, unsigned int count, domid_t dom
 	return 0;
 }
 
-unsigned int xvsock_pages_revoke(struct xvsock_pages *set)
+bool xvsock_pages_try_revoke(struct xvsock_pages *set)
 {
 	unsigned int i, held = 0;
 
 	for (i = 0; i < set->count; i++) {
 		if (gnttab_try_end_foreign_access(set->refs[i])) {
 			__free_page(set->pages[i]);
-		} else {
-			gnttab_end_foreign_access(set->refs[i], set->pages[i]);
-			held++;
+			continue;
 		}
+		set->pages[held] = set->pages[i];
+		set->refs[held++] = set->refs[i];
 	}
+	set->count = held;
+	if (!held)
+		pages_free_arrays(set);
+	return !held;
+}
+
+unsigned int xvsock_pages_revoke(struct xvsock_pages *set)
+{
+	unsigned int i, held;
+
+	if (xvsock_pages_try_revoke(set))
+		return 0;
+	held = set->count;
+	for (i = 0; i < held; i++)
+		gnttab_end_foreign_access(set->refs[i], set->pages[i]);
 	pages_free_arrays(set);
 	return held;
 }

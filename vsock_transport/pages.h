@@ -35,6 +35,9 @@ int xvsock_pages_grant(struct xvsock_pages *set, unsigned int count, domid_t dom
  */
 unsigned int xvsock_pages_revoke(struct xvsock_pages *set);
 
+/* As far as that can be done now. The rest stays in the set; true if there is none. */
+bool xvsock_pages_try_revoke(struct xvsock_pages *set);
+
 /*
  * Has the kernel make room for foreign pages now. It does so by the 128 MiB
  * when it runs out, which takes too long to be part of a connect(). Sleeps.

@@ -156,10 +156,8 @@ static void peer_drop_list(struct xvsock_peer *peer, struct list_head *list)
 	}
 }
 
-unsigned int xvsock_peer_down(struct xvsock_peer *peer)
+void xvsock_peer_down(struct xvsock_peer *peer, struct xvsock_pages *held)
 {
-	unsigned int held;
-
 	spin_lock(&peers_lock);
 	list_del_init(&peer->node);
 	spin_unlock(&peers_lock);
@@ -170,13 +168,12 @@ unsigned int xvsock_peer_down(struct xvsock_peer *peer)
 	spin_unlock(&peer->lock);
 
 	trace_xvsock_peer(peer->cid, false);
-	held = xvsock_control_close(peer);
+	xvsock_control_close(peer, held);
 	peer_lose_connections(&peer->initiated);
 	peer_lose_connections(&peer->accepted);
 	peer_drop_list(peer, &peer->to_request);
 	peer_drop_list(peer, &peer->to_tell);
 	xvsock_peer_put(peer);
-	return held;
 }
 
 void xvsock_peer_violation(struct xvsock_peer *peer, const char *what)

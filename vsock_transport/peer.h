@@ -128,10 +128,10 @@ int xvsock_peer_up(struct xvsock_peer *peer);
 /*
  * Ends all connections with ECONNRESET, closes the control vchan and drops
  * the caller's reference. Sockets may keep the peer itself alive for longer.
- * Returns how many pages of the control vchan the peer still maps. Sleeps, but
- * never waits for a user.
+ * `held` is what the peer still maps of the control vchan, to be revoked by the
+ * caller. Sleeps, but never waits for a user.
  */
-unsigned int xvsock_peer_down(struct xvsock_peer *peer);
+void xvsock_peer_down(struct xvsock_peer *peer, struct xvsock_pages *held);
 
 /* The peer with this CID, referenced, or NULL. Process context. */
 struct xvsock_peer *xvsock_peer_find(u32 cid);
