@@ -84,6 +84,7 @@ struct xvsock_conn {
 	u32 seen_prod;
 	u32 seen_cons;
 	u8 seen_live;
+	u8 live_changes;
 
 	struct xvsock_counters counters;
 

@@ -224,6 +224,18 @@ ssize_t xvsock_data_dequeue(struct xvsock_conn *conn, struct msghdr *msg, size_t
 	return done;
 }
 
+/* The peer's live byte has changed. Returns whether that may go on. */
+static bool data_live_changed(struct xvsock_conn *conn)
+{
+	if (conn->live_changes > XVSOCK_LIVE_CHANGES)
+		return false;
+	if (conn->live_changes++ < XVSOCK_LIVE_CHANGES)
+		xvsock_conn_queue_event(conn);
+	else
+		xvsock_conn_violation(conn, "a live byte without end");
+	return true;
+}
+
 irqreturn_t xvsock_data_interrupt(int irq, void *data)
 {
 	struct xvsock_conn *conn = data;
@@ -245,7 +257,8 @@ irqreturn_t xvsock_data_interrupt(int irq, void *data)
 		eoi_flags = 0;
 		if (sk) { /* else conn_make_child() looks itself, or the next event does */
 			conn->seen_live = live;
-			xvsock_conn_queue_event(conn);
+			if (!data_live_changed(conn))
+				eoi_flags = XEN_EOI_FLAG_SPURIOUS;
 		}
 	}
 	wake = vchan_notify_ends_wait(conn->asked_of_peer, VCHAN_NOTIFY_WRITE, prod,

@@ -54,4 +54,7 @@ static_assert((1u << (XVSOCK_LARGE_ORDER_MAX - VCHAN_PAGE_SHIFT)) * sizeof(u32) 
 #define XVSOCK_LIVE_NO_RECV 0x20 /* with VCHAN_OPEN: I receive no more */
 #define XVSOCK_LIVE_RESET 0x40 /* alone: broken, what is in the rings is void */
 
+/* Attached, two shutdowns and the end are changes; more than this are none of an honest peer. */
+#define XVSOCK_LIVE_CHANGES 8
+
 #endif /* XVSOCK_PROTOCOL_H */
