@@ -712,7 +712,10 @@ int main(int argc, char** argv) {
             return 2;
         }
         server = std::make_unique<other_domain>(argv[1]);
-        return RUN_ALL_TESTS();
+        const int status = RUN_ALL_TESTS();
+        if (testing::UnitTest::GetInstance()->test_to_run_count() == 0)
+            throw std::runtime_error("the filter leaves no test");
+        return status;
     } catch (const std::exception& error) {
         std::fprintf(stderr, "vsock-observe-test: %s\n", error.what());
         return 1;

@@ -2,8 +2,16 @@
 # SPDX-License-Identifier: MIT
 . /lifecycle.sh
 
+# What Xen counts of both guests, the links being connected and idle.
+usage() { echo "g1 $(xen-usage "$DOMID_g1") g2 $(xen-usage "$DOMID_g2")"; }
+same_usage() { [ "$(usage)" = "$before" ]; }
+
 # The server's module goes and comes back; then the client's; then dom0's own, which is nobody's.
-tb wait reloaded-server 200 > /dev/null || fail "g1 did not reload its module"
+before=$(usage) || fail "$before"
+tb signal measured
+tb wait reloaded-server 300 > /dev/null || fail "g1 did not reload its module"
+eventually same_usage || fail "before reloading: $before; after: $(usage)"
+tb signal compared
 tb wait reloaded-client 200 > /dev/null || fail "g2 did not reload its module"
 for cycle in 1 2 3 4 5; do
     rmmod xen_vsock || fail "dom0 cannot unload the module in cycle $cycle"

@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: MIT
 . /lifecycle.sh
 
+tb wait measured 60 > /dev/null || fail "dom0 did not measure"
 tb wait services-up 60 > /dev/null || fail "no services in g1"
 # socat runs the command when it is connected; the echo shows that g1 has accepted.
 socat "VSOCK-CONNECT:$CID_g1:7000" 'SYSTEM:echo hello; read line; tb signal first-connection; tb wait refused 60 >&2' ||
     fail "the first connection"
 tb signal first-closed
 
-tb wait reloaded-server 200 > /dev/null || fail "g1 did not reload its module"
+tb wait reloaded-server 300 > /dev/null || fail "g1 did not reload its module"
+tb wait compared 60 > /dev/null || fail "dom0 did not compare"
 eventually works_with "$CID_g1" || fail "g1 cannot be reached after it reloaded its module"
 for cycle in 1 2 3 4 5; do
     eventually rmmod xen_vsock || fail "unloading in cycle $cycle"
