@@ -94,7 +94,9 @@ private:
     asio::awaitable<void> prepare() {
         xenstore_.write("/testbed", "");
         xenstore_.open_to_all("/testbed"); // first: nodes below inherit it when they are made
-        xenstore_.write("/testbed/phase", "");
+        // All by dom0: what a guest owns is removed with all below it when that guest dies.
+        for (const char* node : {"/testbed/phase", "/testbed/signals", scripts_node, said_node})
+            xenstore_.write(node, "");
         xenstore_.watch(scripts_node);
         xenstore_.watch(said_node);
         xenstore_.watch(release_watch);
