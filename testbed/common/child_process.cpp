@@ -56,6 +56,9 @@ void place(int fd, int target, int report_fd) {
     place(what.stdin_fd, STDIN_FILENO, report_fd);
     place(what.stdout_fd, STDOUT_FILENO, report_fd);
     place(what.stderr_fd, STDERR_FILENO, report_fd);
+    // What the testbed itself has inherited is nothing for its tools: mmdebstrap's fail when numbers get
+    // high.
+    ::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
     for (const int fd : what.kept_fds)
         if (::fcntl(fd, F_SETFD, 0) < 0)
             fail_exec(report_fd);
