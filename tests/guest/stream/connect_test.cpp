@@ -48,12 +48,12 @@ TEST(Connect, IsResetWhenNobodyListens) {
 
 TEST(Connect, SaysThatThereIsNoLink) {
     auto socket = make_socket();
-    EXPECT_EQ(try_connect(socket.get(), no_domain, service::echo), EHOSTUNREACH);
+    EXPECT_EQ(try_connect(socket.get(), no_domain, service::echo), no_link_error());
 }
 
 TEST(Connect, ReachesOneDomainAfterNotReachingAnother) {
     auto socket = make_socket();
-    EXPECT_EQ(try_connect(socket.get(), no_domain, service::echo), EHOSTUNREACH);
+    EXPECT_EQ(try_connect(socket.get(), no_domain, service::echo), no_link_error());
     EXPECT_EQ(try_connect(socket.get(), server_cid, service::echo), 0);
     expect_echo(socket.get(), 100, 1);
 }
@@ -92,7 +92,7 @@ TEST(NonBlockingConnect, IsRefusedThroughPoll) {
 
 TEST(NonBlockingConnect, SaysAtOnceThatThereIsNoLink) {
     auto socket = make_socket(SOCK_NONBLOCK);
-    EXPECT_EQ(try_connect(socket.get(), no_domain, service::echo), EHOSTUNREACH);
+    EXPECT_EQ(try_connect(socket.get(), no_domain, service::echo), no_link_error());
     EXPECT_EQ(socket_error(socket.get()), 0);
     ASSERT_EQ(try_connect(socket.get(), server_cid, service::echo), EINPROGRESS);
     ASSERT_EQ(poll_events(socket.get(), POLLOUT), POLLOUT);

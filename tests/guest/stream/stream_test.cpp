@@ -32,6 +32,10 @@ std::uint32_t local_cid() {
     return cid;
 }
 
+int no_link_error() {
+    return linux_is(7, 0) && local_cid() != VMADDR_CID_HOST ? ENODEV : EHOSTUNREACH;
+}
+
 int connect_patiently(int fd, std::uint32_t port) {
     int error = EINTR;
     for (int i = 0; i < 10 && error == EINTR; ++i)

@@ -25,6 +25,10 @@ inline constexpr std::uint64_t default_buffer = 256U << 10U;
 bool linux_is(unsigned major, unsigned minor);
 std::uint32_t local_cid(); // 2 in dom0
 
+// What connect() says without a peer link. Since Linux 7 a guest's core asks the transport for the CID before
+// it takes it, and says ENODEV itself.
+int no_link_error();
+
 // try_connect() in a test of something else: io_uring leaves work to the thread that closes it, for which
 // the core ends a connect(), and only that, with EINTR.
 int connect_patiently(int fd, std::uint32_t port);

@@ -123,7 +123,9 @@ std::string vsock_hint(const address& where, address_role role, int error) {
     case EAFNOSUPPORT:
         return "this kernel has no AF_VSOCK: is the vsock module loaded?";
     case ENODEV:
-        return fmt::format("no AF_VSOCK transport leads to CID {}: is xen_vsock loaded?", where.cid);
+        return fmt::format("no AF_VSOCK transport leads to CID {}: is xen_vsock loaded, and the "
+                           "domain linked (xvsock-peer list in dom0)?",
+                           where.cid);
     case EHOSTUNREACH:
     case ENETUNREACH:
         return fmt::format("there is no peer link to CID {}: make one in dom0 with xvsock-peer add",
