@@ -24,6 +24,7 @@
 
 #include "agent/collect.hpp"
 #include "agent/console_follow.hpp"
+#include "agent/leaks.hpp"
 #include "agent/outside.hpp"
 #include "agent/script.hpp"
 #include "agent/services.hpp"
@@ -237,6 +238,7 @@ private:
     // Waits until the condition holds for every guest.
     template <typename Condition>
     asio::awaitable<void> until(std::chrono::seconds limit, const char* otherwise, Condition condition) {
+        limit *= plan_.slowness;
         const auto end = std::chrono::steady_clock::now() + limit;
         refresh(xenstore_.changes());
         for (;;) {
@@ -282,7 +284,7 @@ private:
         std::map<std::string, std::string> missing;
         for (const auto& path : states)
             missing[path] = "unknown";
-        const auto limit = link_limit + more_for_link * plan_.links.size();
+        const auto limit = (link_limit + more_for_link * plan_.links.size()) * plan_.slowness;
         const auto end = std::chrono::steady_clock::now() + limit;
         while (!missing.empty()) {
             const auto left =
@@ -359,6 +361,9 @@ private:
         script_.kill();
         try {
             xenstore_.write("/testbed/phase", "collect");
+            if (plan_.debug_kernel)
+                if (const auto leaks = co_await find_leaks(); !leaks.empty())
+                    outside_.event("failed", {{"message", "dom0: " + leaks}});
             co_await collector_->pass_on_own();
             co_await until(collect_limit, "did not deliver its results", [](const guest_state& guest) {
                 return guest.died || !guest.up || !guest.delivered.empty();

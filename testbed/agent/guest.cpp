@@ -17,6 +17,7 @@
 #include <boost/asio/write.hpp>
 #include <fmt/format.h>
 
+#include "agent/leaks.hpp"
 #include "agent/script.hpp"
 #include "agent/services.hpp"
 #include "agent/terminal.hpp"
@@ -97,7 +98,10 @@ asio::awaitable<void> guest_role(std::string name) {
     script.kill();
     std::string outcome = "1";
     try {
+        const auto leaks = plan.debug_kernel ? co_await find_leaks() : "";
         co_await deliver(name);
+        if (!leaks.empty())
+            outcome = leaks;
     } catch (const std::exception& error) {
         outcome = fmt::format("results were not delivered: {}", error.what());
     }

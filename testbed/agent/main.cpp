@@ -62,6 +62,12 @@ asio::awaitable<int> wait_for_signal(asio::any_io_executor executor, std::string
     }
 }
 
+// As the script's environment says; a person's shell need not.
+double slowness() {
+    const char* text = std::getenv("SLOWNESS");
+    return text == nullptr ? 1 : std::stod(text);
+}
+
 asio::awaitable<int> agent(asio::any_io_executor executor, std::vector<std::string> words) {
     if (words.size() == 1 && words[0] == "dom0") {
         co_await dom0_role();
@@ -77,7 +83,7 @@ asio::awaitable<int> agent(asio::any_io_executor executor, std::vector<std::stri
     }
     if ((words.size() == 2 || words.size() == 3) && words[0] == "wait")
         co_return co_await wait_for_signal(executor, signal_path(words[1]),
-                                           words.size() == 3 ? std::stod(words[2]) : 0);
+                                           words.size() == 3 ? std::stod(words[2]) * slowness() : 0);
     if (words.size() == 2 && words[0] == "say") {
         // Named by the time, so that dom0 shows them in order and two speakers do not meet.
         const auto now = std::chrono::system_clock::now().time_since_epoch();

@@ -98,6 +98,7 @@ std::vector<std::pair<std::string, std::string>> script_environment(const run_pl
         {"MODE", plan.mode},
         {"ACCEL", plan.accelerator},
         {"RESULTS", results_folder},
+        {"SLOWNESS", std::to_string(plan.slowness)},
     };
     for (std::size_t i = 0; i < plan.guests.size(); ++i) {
         auto suffix = plan.guests[i].name;

@@ -48,6 +48,8 @@ json::value to_json(const run_plan& plan) {
     return json::object{{"mode", plan.mode},
                         {"accelerator", plan.accelerator},
                         {"module", plan.module},
+                        {"debug_kernel", plan.debug_kernel},
+                        {"slowness", plan.slowness},
                         {"interactive", plan.interactive},
                         {"dom0_script", plan.dom0_script},
                         {"guests", guests},
@@ -62,6 +64,8 @@ run_plan plan_from_json(const json::value& document) {
     plan.mode = json::value_to<std::string>(object.at("mode"));
     plan.accelerator = json::value_to<std::string>(object.at("accelerator"));
     plan.module = object.at("module").as_bool();
+    plan.debug_kernel = object.at("debug_kernel").as_bool();
+    plan.slowness = object.at("slowness").to_number<int>();
     plan.interactive = object.at("interactive").as_bool();
     plan.dom0_script = object.at("dom0_script").as_bool();
     for (const auto& guest : object.at("guests").as_array())

@@ -13,6 +13,7 @@
 #include <fmt/ranges.h>
 
 #include "host/cpio.hpp"
+#include "host/debug_kernel.hpp"
 #include "host/failure.hpp"
 #include "host/kernel_image.hpp"
 #include "host/kernel_modules.hpp"
@@ -155,9 +156,13 @@ image_cache::builder told(const progress& tell, std::string name, image_cache::b
         };
 }
 
-asio::awaitable<fs::path> kernel_entry(std::string suite, std::vector<std::string> more_modules,
-                                       image_cache& cache, const progress& tell) {
+// The kernel of a suite, or the debug kernel, which is the same for all.
+asio::awaitable<fs::path> kernel_entry(std::string kernel, std::string suite,
+                                       std::vector<std::string> more_modules, image_cache& cache,
+                                       const progress& tell) {
     const auto modules = join(common_modules(), std::move(more_modules));
+    if (kernel == debug_kernel)
+        co_return co_await obtain_debug_kernel(modules, cache, tell);
     // Named, because g++ 12 destroys a closure twice that is a temporary of a co_await expression.
     const image_cache::builder make = told(tell, "the kernel", [&suite, &modules](fs::path folder) {
         return build_kernel(std::move(folder), suite, modules);
@@ -167,9 +172,14 @@ asio::awaitable<fs::path> kernel_entry(std::string suite, std::vector<std::strin
 
 } // namespace
 
+asio::awaitable<debug_build> debug_kernel_build(image_cache& cache, const progress& tell) {
+    const auto entry = co_await kernel_entry(debug_kernel, {}, {}, cache, tell);
+    co_return debug_build{entry / "tree", read_file(entry / "release")};
+}
+
 asio::awaitable<std::string> image_kernel_release(std::string suite, image_cache& cache,
                                                   const progress& tell) {
-    const auto entry = co_await kernel_entry(image_suite_named(suite).kernel, {}, cache, tell);
+    const auto entry = co_await kernel_entry(suite_kernel, image_suite_named(suite).kernel, {}, cache, tell);
     co_return read_file(entry / "release");
 }
 
@@ -198,8 +208,9 @@ asio::awaitable<boot_images> obtain_images(const scenario& what, image_cache& ca
     std::exception_ptr cause;
     std::optional<std::tuple<fs::path, std::pair<fs::path, fs::path>>> built;
     try {
-        built = co_await (remembering(cause, kernel_entry(suite.kernel, what.kernel_modules, cache, tell)) &&
-                          remembering(cause, programs()));
+        built = co_await (
+            remembering(cause, kernel_entry(what.kernel, suite.kernel, what.kernel_modules, cache, tell)) &&
+            remembering(cause, programs()));
     } catch (const asio::multiple_exceptions&) {
         std::rethrow_exception(cause);
     }

@@ -27,6 +27,13 @@ struct boot_images {
 boost::asio::awaitable<boot_images> obtain_images(const scenario& what, image_cache& cache,
                                                   const progress& tell);
 
+/// Where modules for the debug kernel are built.
+struct debug_build {
+    std::filesystem::path tree;
+    std::string release;
+};
+boost::asio::awaitable<debug_build> debug_kernel_build(image_cache& cache, const progress& tell);
+
 /// The kernel release of a suite's images.
 boost::asio::awaitable<std::string> image_kernel_release(std::string suite, image_cache& cache,
                                                          const progress& tell);

@@ -44,6 +44,7 @@ po::options_description common_options(run_options& options) {
     auto add = described.add_options();
     add("help,h", "print this");
     add("suite", po::value<std::string>(), "bookworm, trixie or sid; more than what the scenario says");
+    add("kernel", po::value<std::string>(), "suite or debug; more than what the scenario says");
     add("virtual-time", po::bool_switch(&options.virtual_time),
         "one instruction takes one nanosecond (slow, exact)");
     add("accel", po::value(&options.accelerator)->default_value("auto"), "auto, kvm or tcg");
@@ -72,6 +73,8 @@ settings collect_settings(const po::variables_map& given) {
         }
     if (given.count("suite") > 0)
         result.emplace_back("suite", given["suite"].as<std::string>());
+    if (given.count("kernel") > 0)
+        result.emplace_back("kernel", given["kernel"].as<std::string>());
     if (given.count("timeout") > 0)
         result.emplace_back("timeout", fmt::format("{}", given["timeout"].as<double>()));
     return result;
@@ -141,6 +144,8 @@ asio::awaitable<int> module_command(std::vector<std::string> words) {
     add("help,h", "print this");
     add("suite", po::value(&options.suite)->default_value("bookworm"),
         "bookworm, trixie, sid or bookworm-backports");
+    add("kernel", po::value(&options.kernel)->default_value(suite_kernel),
+        "suite, or debug for the debug kernel");
     add("source", po::value(&options.source)->default_value(sources / "vsock_transport"),
         "the module's folder");
     add("out", po::value(&options.out)->default_value(build / "release/modules"),
@@ -158,6 +163,10 @@ asio::awaitable<int> module_command(std::vector<std::string> words) {
     if (!is_module_suite(options.suite))
         throw failure(exit_usage,
                       fmt::format("--suite {}: must be one of {}", options.suite, module_suite_names()));
+    if (options.kernel != suite_kernel && options.kernel != debug_kernel)
+        throw failure(exit_usage, fmt::format("--kernel {}: must be suite or debug", options.kernel));
+    if (options.kernel == debug_kernel && options.sparse)
+        throw failure(exit_usage, "--sparse works with a suite's kernel only");
     options.source = fs::weakly_canonical(options.source);
     co_await build_module(options, progress());
     co_return exit_passed;

@@ -78,8 +78,17 @@ public:
         for (const auto& folder : {options_.source, ring})
             if (!fs::is_directory(folder))
                 throw failure(exit_usage, fmt::format("{} is no folder", folder.string()));
-        const auto root = co_await build_root_for_suite();
-        const auto release = kernel_release(root);
+        const bool debug = options_.kernel == debug_kernel;
+        fs::path root;
+        std::string release;
+        if (debug) {
+            const auto built = co_await debug_kernel_build(cache_, tell_);
+            root = built.tree;
+            release = built.release;
+        } else {
+            root = co_await build_root_for_suite();
+            release = kernel_release(root);
+        }
         const auto out = options_.out / release;
         const auto stamp = cache_key("module", root.string() + content(options_.source) + content(ring));
         if (fs::exists(out / module_file) && fs::exists(out / stamp_file) &&
@@ -91,7 +100,10 @@ public:
         fs::create_directories(out);
         fs::remove(out / stamp_file);
         fs::remove(out / module_file);
-        co_await compile(root, release, ring, out);
+        if (debug)
+            co_await compile_in_tree(root, ring, out);
+        else
+            co_await compile(root, release, ring, out);
         write_file(out / stamp_file, stamp);
         tell_.say(fmt::format("built {}", (out / module_file).string()));
         co_return out / module_file;
@@ -117,12 +129,29 @@ private:
         co_return entry / "root";
     }
 
-    asio::awaitable<void> compile(fs::path root, std::string release, fs::path ring, fs::path out) {
-        const auto place = root / "build";
+    void copy_sources(const fs::path& ring, const fs::path& place) const {
         fs::remove_all(place);
         fs::create_directories(place);
         fs::copy(ring, place / "vchan", fs::copy_options::recursive);
         fs::copy(options_.source, place / "module", fs::copy_options::recursive);
+    }
+
+    // With this machine's compiler, which has built that kernel, too.
+    asio::awaitable<void> compile_in_tree(fs::path tree, fs::path ring, fs::path out) {
+        const auto place = fs::absolute(out) / "build";
+        copy_sources(ring, place);
+        const auto log = out / "build.log";
+        fs::remove(log);
+        command make;
+        make.argv =
+            word_list("make", "-j2", "-C", tree.string(), "M=" + (place / "module").string(), "modules");
+        co_await run_logged(std::move(make), log, "building the module");
+        take_module(place, log, out);
+    }
+
+    asio::awaitable<void> compile(fs::path root, std::string release, fs::path ring, fs::path out) {
+        const auto place = root / "build";
+        copy_sources(ring, place);
         const auto log = out / "build.log";
         fs::remove(log);
         co_await run_in_root(root,
@@ -133,6 +162,10 @@ private:
             throw failure(exit_environment,
                           fmt::format("the headers of {} cannot run sparse: leave --sparse out\n  log: {}",
                                       release, log.string()));
+        take_module(place, log, out);
+    }
+
+    static void take_module(const fs::path& place, const fs::path& log, const fs::path& out) {
         if (const auto found = warnings(read_file(log)); !found.empty())
             throw failure(exit_failed, fmt::format("the compiler warns about the module:{}\n  log: {}", found,
                                                    log.string()));

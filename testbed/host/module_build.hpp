@@ -8,13 +8,15 @@
 #include <boost/asio/awaitable.hpp>
 
 #include "host/progress.hpp"
+#include "host/scenario.hpp"
 
 namespace xvsock::testbed {
 
 struct module_options {
-    std::string suite = "bookworm"; ///< an image suite, or "bookworm-backports"
-    std::filesystem::path source;   ///< the module's folder; the ring's headers are in ../vchan
-    std::filesystem::path out;      ///< gets KERNEL-RELEASE/xen_vsock.ko and build.log
+    std::string suite = "bookworm";    ///< an image suite, or "bookworm-backports"
+    std::string kernel = suite_kernel; ///< or debug_kernel, whatever the suite
+    std::filesystem::path source;      ///< the module's folder; the ring's headers are in ../vchan
+    std::filesystem::path out;         ///< gets KERNEL-RELEASE/xen_vsock.ko and build.log
     std::filesystem::path cache;
     bool sparse = false;  ///< check with sparse, too; its complaints are warnings
     bool refresh = false; ///< make the build root anew

@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "host/debug_kernel.hpp"
 #include "host/failure.hpp"
 #include "host/suites.hpp"
 
@@ -153,6 +154,7 @@ public:
 
     scenario read() {
         suite();
+        kernel();
         if (const auto* value = reader_.find("timeout")) {
             if (!value->is_number() || value->to_number<double>() <= 0)
                 reader_.refuse("timeout", "a number of seconds above 0");
@@ -174,10 +176,29 @@ public:
         names("wait_for", result_.wait_for);
         expectations();
         reader_.finish();
+        if (result_.kernel == debug_kernel)
+            allow_for_debugging();
         return std::move(result_);
     }
 
 private:
+    void kernel() {
+        constexpr auto wanted = R"("suite" or "debug")";
+        reader_.text("kernel", result_.kernel, wanted);
+        if (result_.kernel != suite_kernel && result_.kernel != debug_kernel)
+            reader_.refuse("kernel", wanted);
+    }
+
+    // What a domain needs more of under the debug kernel, and what it says that is judged elsewhere.
+    void allow_for_debugging() {
+        result_.timeout *= debug_kernel_slowness;
+        result_.dom0_memory = std::max(result_.dom0_memory, debug_dom0_memory);
+        for (auto& guest : result_.guests)
+            guest.plan.memory = std::max(guest.plan.memory, debug_guest_memory);
+        // The agents look at the leaks themselves.
+        result_.expect_console.emplace_back("kmemleak: [0-9]+ new suspected memory leaks");
+    }
+
     void suite() {
         reader_.text("suite", result_.suite);
         if (!is_image_suite(result_.suite))

@@ -12,6 +12,10 @@
 
 namespace xvsock::testbed {
 
+/// What the key "kernel" can say.
+inline constexpr const char* suite_kernel = "suite";
+inline constexpr const char* debug_kernel = "debug";
+
 /// A guest as the scenario describes it.
 struct guest_description {
     guest_plan plan;
@@ -22,6 +26,7 @@ struct guest_description {
 struct scenario {
     std::filesystem::path folder;
     std::string suite = "bookworm";
+    std::string kernel = suite_kernel;
     double timeout = 300; ///< wall-clock seconds from QEMU's start
     int cpus = 2;
     int dom0_memory = 1024; ///< MiB

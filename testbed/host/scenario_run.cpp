@@ -27,6 +27,7 @@
 #include "common/child_process.hpp"
 #include "common/frames.hpp"
 #include "host/console_switch.hpp"
+#include "host/debug_kernel.hpp"
 #include "host/failure.hpp"
 #include "host/images.hpp"
 #include "host/initramfs.hpp"
@@ -89,6 +90,8 @@ run_plan make_plan(const scenario& what, const run_options& options, const std::
     plan.mode = options.virtual_time ? "virtual" : "wall";
     plan.accelerator = accelerator;
     plan.module = what.module;
+    plan.debug_kernel = what.kernel == debug_kernel;
+    plan.slowness = plan.debug_kernel ? debug_kernel_slowness : 1;
     plan.interactive = options.interactive;
     plan.dom0_script = !what.dom0_script.empty();
     for (const auto& guest : what.guests)
@@ -221,8 +224,8 @@ private:
             throw failure(
                 exit_environment,
                 fmt::format("there is no module for the images' kernel: {} is missing; build it with "
-                            "`xvsock-testbed module --suite {}`, or say \"module\": false",
-                            file.string(), what_.suite));
+                            "`xvsock-testbed module --suite {} --kernel {}`, or say \"module\": false",
+                            file.string(), what_.suite, what_.kernel));
         return file;
     }
 
@@ -418,9 +421,11 @@ private:
         } else if (kind == "finished") {
             tell_.say("powering off");
             finished_ = true;
-            stop_.expires_after(power_off_limit);
+            stop_.expires_after(power_off_limit * slowness());
         }
     }
+
+    [[nodiscard]] int slowness() const { return what_.kernel == debug_kernel ? debug_kernel_slowness : 1; }
 
     static double rounded(double seconds) { return std::round(seconds * 100) / 100; }
 
@@ -453,7 +458,7 @@ private:
             tell_.say(fmt::format("the time limit of {} s is over; fetching the logs", what_.timeout));
             record_.fail(fmt::format("not over within the time limit of {} s", what_.timeout));
             collecting = true;
-            stop_.expires_after(collect_limit);
+            stop_.expires_after(collect_limit * slowness());
             const auto request = encode({frame_kind::command, "collect", ""});
             if (channel_ != nullptr)
                 co_await asio::async_write(*channel_, asio::buffer(request), asio::use_awaitable);

@@ -40,6 +40,8 @@ TEST(testbed_frames, garbage_is_refused) {
 TEST(testbed_plan, survives_json) {
     run_plan plan;
     plan.mode = "virtual";
+    plan.debug_kernel = true;
+    plan.slowness = 5;
     plan.guests = {{"g1", 2, 128, true, false, "quiet", {"maxvcpus = 4"}}};
     plan.links = {{"dom0", "g1"}};
     plan.environment = {{"KEY", "value"}};

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "host/debug_kernel.hpp"
 #include "host/failure.hpp"
 #include "host/scenario.hpp"
 
@@ -107,9 +108,25 @@ TEST_F(testbed_scenario, settings_replace_keys) {
     EXPECT_EQ(what.dom0_vcpus, 2);
 }
 
+TEST_F(testbed_scenario, the_debug_kernel_wants_more) {
+    write("scenario.json", R"({"timeout": 10, "guests": [{"memory": 128}, {"memory": 4096}]})");
+    const auto plain = load_scenario(folder_);
+    EXPECT_EQ(plain.kernel, "suite");
+    EXPECT_EQ(plain.guests[0].plan.memory, 128);
+    const auto debug = load_scenario(folder_, {{"kernel", "debug"}});
+    EXPECT_EQ(debug.kernel, "debug");
+    EXPECT_EQ(debug.timeout, 10 * debug_kernel_slowness);
+    EXPECT_EQ(debug.dom0_memory, debug_dom0_memory);
+    EXPECT_EQ(debug.guests[0].plan.memory, debug_guest_memory);
+    EXPECT_EQ(debug.guests[1].plan.memory, 4096);
+    // The agents judge leaks, so this line alone is no failure.
+    ASSERT_EQ(debug.expect_console.size(), 1U);
+}
+
 TEST_F(testbed_scenario, refusals_say_where_and_what_is_right) {
     expect_refusal(R"({"gusts": 2})", "unknown key \"gusts\"; known are");
     expect_refusal(R"({"timeout": "5"})", R"("timeout" is "5", it must be a number of seconds)");
+    expect_refusal(R"({"kernel": "fast"})", R"(it must be "suite" or "debug")");
     expect_refusal(R"({"suite": "jessie"})", "one of bookworm, trixie, sid");
     expect_refusal(R"({"guests": {"count": 17}})", "from 1 to 16");
     expect_refusal(R"({"guests": [{"name": "a b"}]})", "is no name for a guest");
