@@ -11,7 +11,7 @@ domid_of() { eval "echo \$DOMID_$1"; }
 
 link() {
     xvsock-peer add survivor "$1" || fail "linking $1"
-    for try in $(seq 100); do
+    for try in $(seq $((100 * SLOWNESS))); do
         xvsock-peer list | grep -q "$1.*Connected.*Connected\|Connected.*$1.*Connected" && return
         sleep 0.1
     done
@@ -37,7 +37,7 @@ for victim in $victims; do
     unlinked) xvsock-peer remove survivor unlinked ;;
     esac || fail "ending $victim"
     # A guest that ends itself takes its time to do so.
-    for try in $(seq 200); do
+    for try in $(seq $((200 * SLOWNESS))); do
         [ "$victim" != unlinked ] && xl domid "$victim" > /dev/null 2>&1 || break
         sleep 0.05
     done
@@ -45,10 +45,10 @@ for victim in $victims; do
     tb wait "ended-$victim" 20 > /dev/null || fail "the survivor did not see the end of $victim"
     took=$((($(date +%s%N) - start) / 1000000))
     echo "$victim: the survivor saw the end $took ms later"
-    [ "$took" -le 1000 ] || fail "that is more than a second"
+    [ "$took" -le $((1000 * SLOWNESS)) ] || fail "that is more than a second"
     tb wait "survived-$victim" 60 > /dev/null || fail "the survivor has a complaint"
     [ "$victim" = unlinked ] || xvsock-peer remove survivor "$(domid_of "$victim")"
-    for try in $(seq 20); do
+    for try in $(seq $((20 * SLOWNESS))); do
         after=$(survivor)
         [ "$after" = "$before" ] && break
         sleep 0.5

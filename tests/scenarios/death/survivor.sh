@@ -14,7 +14,7 @@ for victim in $victims; do
     [ "$victim" = rebooted ] && how=any || how=
     vsock-load "$cid" until-end 4 $how > "$RESULTS/$victim" 2>&1 &
     load=$!
-    for try in $(seq 200); do
+    for try in $(seq $((200 * SLOWNESS))); do
         grep -q running "$RESULTS/$victim" && break
         sleep 0.1
     done
@@ -22,7 +22,7 @@ for victim in $victims; do
     wait $load || { cat "$RESULTS/$victim"; fail "transfers with $victim"; }
     tb signal "ended-$victim"
     # The services' side of the victim's own connections ends as well.
-    for try in $(seq 50); do
+    for try in $(seq $((50 * SLOWNESS))); do
         after=$(usage)
         [ "${after#* * }" = "${before#* * }" ] && break
         sleep 0.1

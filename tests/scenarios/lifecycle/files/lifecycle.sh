@@ -2,9 +2,9 @@
 # Shared by the scripts of this scenario.
 fail() { echo "FAILED: $*"; exit 1; }
 
-# Runs a command until it succeeds, for at most 20 s.
+# Runs a command until it succeeds, for at most 20 s, or longer under a slower kernel.
 eventually() {
-    for try in $(seq 100); do
+    for try in $(seq $((100 * SLOWNESS))); do
         "$@" > /dev/null 2>&1 && return 0
         sleep 0.2
     done

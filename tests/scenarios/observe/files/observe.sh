@@ -17,5 +17,5 @@ serve() {
 # observe SERVER [OPTION...]
 observe() {
     echo "== $NAME is the client of $1"
-    timeout -k 5 150 vsock-observe-test "$@" || failed=1
+    timeout -k 5 $((150 * SLOWNESS)) vsock-observe-test "$@" || failed=1
 }

@@ -5,7 +5,7 @@ failed=0
 serve() {
     vsock-services > "$RESULTS/services.log" 2>&1 &
     services=$!
-    for try in 1 2 3 4 5 6 7 8 9 10; do
+    for try in $(seq $((10 * SLOWNESS))); do
         grep -q "services are up" "$RESULTS/services.log" && break
         sleep 0.5
     done
@@ -21,7 +21,7 @@ test_against() {
         tb wait "$2" 600 > /dev/null || { echo "$2 did not come"; exit 1; }
     fi
     echo "== $NAME is the client of $server (CID $cid)"
-    timeout -k 5 300 vsock-stream-test "$cid" --gtest_filter='-LinkLoss.*' || failed=1
+    timeout -k 5 $((300 * SLOWNESS)) vsock-stream-test "$cid" --gtest_filter='-LinkLoss.*' || failed=1
     tb signal "tested-$NAME-$server"
 }
 
@@ -33,7 +33,7 @@ everybody_done() {
     done
     kill "$services"
     # Nothing of ours may be left in the module once all sockets are closed.
-    for try in 1 2 3 4 5 6 7 8 9 10; do
+    for try in $(seq $((10 * SLOWNESS))); do
         [ "$(cat /sys/module/xen_vsock/refcnt)" = 0 ] && break
         sleep 0.5
     done
