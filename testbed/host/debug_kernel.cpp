@@ -220,11 +220,11 @@ asio::awaitable<fs::path> obtain_debug_kernel(std::vector<std::string> modules, 
         modules.emplace_back(name);
     std::sort(modules.begin(), modules.end());
     modules.erase(std::unique(modules.begin(), modules.end()), modules.end());
-    require_tools();
     const auto version = co_await source_version();
     const auto recipe = fmt::format("version 1\n{} {}\n{}\n{}\n", source_package, version,
                                     read_file(fragment_file()), fmt::join(modules, "\n"));
     const image_cache::builder build = [&](fs::path folder) -> asio::awaitable<void> {
+        require_tools();
         tell.say(fmt::format("building the debug kernel from {} {}: this takes 10 minutes or more",
                              source_package, version));
         const auto start = tell.seconds();
