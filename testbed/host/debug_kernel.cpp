@@ -31,8 +31,29 @@ constexpr const char* source_package = "linux-source-6.1";
 constexpr const char* archive = "/usr/src/linux-source-6.1.tar.xz";
 constexpr const char* suite = "bookworm"; // of that kernel
 
+fs::path ingredients() {
+    return fs::path(TESTBED_SOURCE_FOLDER) / "testbed/debug-kernel";
+}
+
 fs::path fragment_file() {
-    return fs::path(TESTBED_SOURCE_FOLDER) / "testbed/debug-kernel.config";
+    return ingredients() / "config";
+}
+
+std::vector<fs::path> patches() {
+    std::vector<fs::path> files;
+    for (const auto& entry : fs::directory_iterator(ingredients()))
+        if (entry.path().extension() == ".patch")
+            files.push_back(entry.path());
+    std::sort(files.begin(), files.end());
+    return files;
+}
+
+// What the kernel is made of, besides its source.
+std::string recipe_of_files() {
+    auto text = read_file(fragment_file());
+    for (const auto& patch : patches())
+        text += read_file(patch);
+    return text;
 }
 
 void require_tools() {
@@ -40,7 +61,8 @@ void require_tools() {
         const char* program;
         const char* package;
     };
-    static constexpr std::array<tool, 8> tools{{{"make", "make"},
+    static constexpr std::array<tool, 9> tools{{{"make", "make"},
+                                                {"patch", "patch"},
                                                 {"gcc", "gcc"},
                                                 {"flex", "flex"},
                                                 {"bison", "bison"},
@@ -106,6 +128,9 @@ public:
         fs::remove(log_);
         co_await logged(word_list("tar", "-C", tree_.string(), "--strip-components=1", "-xf", archive),
                         "unpacking the kernel's source");
+        for (const auto& patch : patches())
+            co_await logged(word_list("patch", "-d", tree_.string(), "-p1", "-i", patch.string()),
+                            "patching the kernel's source");
         co_await configure();
         const auto jobs = fmt::format("-j{}", std::max(1U, std::thread::hardware_concurrency()));
         std::exception_ptr problem;
@@ -221,8 +246,8 @@ asio::awaitable<fs::path> obtain_debug_kernel(std::vector<std::string> modules, 
     std::sort(modules.begin(), modules.end());
     modules.erase(std::unique(modules.begin(), modules.end()), modules.end());
     const auto version = co_await source_version();
-    const auto recipe = fmt::format("version 1\n{} {}\n{}\n{}\n", source_package, version,
-                                    read_file(fragment_file()), fmt::join(modules, "\n"));
+    const auto recipe = fmt::format("version 1\n{} {}\n{}\n{}\n", source_package, version, recipe_of_files(),
+                                    fmt::join(modules, "\n"));
     const image_cache::builder build = [&](fs::path folder) -> asio::awaitable<void> {
         require_tools();
         tell.say(fmt::format("building the debug kernel from {} {}: this takes 10 minutes or more",

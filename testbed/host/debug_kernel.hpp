@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Builds the kernel of `--kernel debug` from Debian's linux-source and testbed/debug-kernel.config.
+// Builds the kernel of `--kernel debug` from Debian's linux-source and testbed/debug-kernel/.
 #pragma once
 
 #include <filesystem>
