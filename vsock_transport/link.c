@@ -20,6 +20,7 @@
  * What the other half writes is untrusted and read once.
  */
 #include <linux/module.h>
+#include <linux/ratelimit.h>
 #include <linux/slab.h>
 #include <xen/xen.h>
 #include <xen/xenbus.h>
@@ -38,11 +39,18 @@
 /* A failure of our own, like a lack of memory, is tried again. */
 #define LINK_RETRY HZ
 
+/*
+ * How often a half may begin anew in LINK_RETRY. Each time costs it a page and
+ * about ten requests to xenstored, and the peer that causes it a single write.
+ */
+#define LINK_BEGINNINGS 10
+
 struct xvsock_link {
 	struct xenbus_device *dev;
 	bool frontend;
 	struct mutex lock; /* serialises coming up and going down; protects what follows */
 	bool suspended; /* the domain is about to be saved: stay down */
+	struct ratelimit_state beginnings;
 	struct xvsock_peer *peer; /* NULL while down */
 	grant_ref_t ring_ref; /* backend: the frontend's offer that we took */
 	unsigned int held_count;
@@ -79,9 +87,30 @@ static void link_revoke_held(struct xvsock_link *link)
 	}
 }
 
-static enum xenbus_state link_read_state(const char *path)
+/*
+ * What is missing or no number reads as 0, which is no state (Unknown) and no version.
+ * -ENOMEM is told from that: it says nothing about the peer.
+ */
+static int link_read(const char *path, const char *key, unsigned int *value)
 {
-	return xenbus_read_unsigned(path, "state", XenbusStateUnknown);
+	int err = xenbus_scanf(XBT_NIL, path, key, "%u", value);
+
+	if (err == -ENOMEM)
+		return err;
+	if (err != 1)
+		*value = 0;
+	return 0;
+}
+
+/* Acts on the state that the other half is in now. */
+static void link_look(struct xvsock_link *link)
+{
+	unsigned int state;
+
+	if (link_read(link->dev->otherend, "state", &state))
+		queue_delayed_work(xvsock_control_wq, &link->retry_work, LINK_RETRY);
+	else
+		link->changed(link->dev, state);
 }
 
 static int link_switch(struct xvsock_link *link, enum xenbus_state state)
@@ -113,10 +142,7 @@ static void link_on_broken(struct xvsock_peer *peer)
 
 static void link_retry_work(struct work_struct *work)
 {
-	struct xvsock_link *link = container_of(to_delayed_work(work), struct xvsock_link,
-						retry_work);
-
-	link->changed(link->dev, link_read_state(link->dev->otherend));
+	link_look(container_of(to_delayed_work(work), struct xvsock_link, retry_work));
 }
 
 /* The peer can cause some of these at will, so they must not fill the log. */
@@ -127,6 +153,16 @@ static void link_error(struct xvsock_link *link, int err, const char *what)
 		queue_delayed_work(xvsock_control_wq, &link->retry_work, LINK_RETRY);
 	else
 		link_switch(link, XenbusStateClosed);
+}
+
+/* Whether to begin anew now; otherwise the other half is looked at again later. */
+static bool link_may_begin(struct xvsock_link *link)
+{
+	lockdep_assert_held(&link->lock);
+	if (__ratelimit(&link->beginnings))
+		return true;
+	queue_delayed_work(xvsock_control_wq, &link->retry_work, LINK_RETRY);
+	return false;
 }
 
 static struct xvsock_peer *link_create_peer(struct xvsock_link *link)
@@ -152,6 +188,8 @@ static struct xvsock_link *link_create(struct xenbus_device *dev, bool frontend,
 	link->frontend = frontend;
 	link->changed = changed;
 	mutex_init(&link->lock);
+	ratelimit_state_init(&link->beginnings, LINK_RETRY, LINK_BEGINNINGS);
+	ratelimit_set_flags(&link->beginnings, RATELIMIT_MSG_ON_RELEASE);
 	INIT_WORK(&link->broken_work, link_broken_work);
 	INIT_DELAYED_WORK(&link->retry_work, link_retry_work);
 	dev_set_drvdata(&dev->dev, link);
@@ -206,12 +244,14 @@ static int front_publish(struct xvsock_link *link, struct xvsock_peer *peer, uns
 static void front_connect(struct xvsock_link *link)
 {
 	struct xenbus_device *dev = link->dev;
-	unsigned int version = xenbus_read_unsigned(dev->otherend, "max-version", 0);
 	struct xvsock_peer *peer;
-	int err;
+	unsigned int version;
+	int err = link_read(dev->otherend, "max-version", &version);
 
-	if (version < 1) {
-		link_error(link, -EPROTO, "reading the backend's max-version");
+	if (!err && version < 1)
+		err = -EPROTO;
+	if (err) {
+		link_error(link, err, "reading the backend's max-version");
 		return;
 	}
 	version = min_t(unsigned int, version, XVSOCK_PROTOCOL_VERSION);
@@ -245,6 +285,7 @@ fail:
 static void front_changed(struct xenbus_device *dev, enum xenbus_state backend)
 {
 	struct xvsock_link *link = dev_get_drvdata(&dev->dev);
+	unsigned int now;
 	int err;
 
 	mutex_lock(&link->lock);
@@ -259,12 +300,18 @@ static void front_changed(struct xenbus_device *dev, enum xenbus_state backend)
 		 * if it has taken ours, InitWait is only news once it is read
 		 * again after that.
 		 */
-		if (dev->state == XenbusStateInitialised && link->peer &&
-		    (!xvsock_control_taken(link->peer) ||
-		     link_read_state(dev->otherend) != XenbusStateInitWait))
-			break;
+		if (dev->state == XenbusStateInitialised && link->peer) {
+			if (!xvsock_control_taken(link->peer))
+				break;
+			err = link_read(dev->otherend, "state", &now);
+			if (err)
+				link_error(link, err, "reading the backend's state");
+			if (err || now != XenbusStateInitWait)
+				break;
+		}
 		link_down(link);
-		front_connect(link);
+		if (link_may_begin(link))
+			front_connect(link);
 		break;
 	case XenbusStateConnected:
 		if (dev->state != XenbusStateInitialised || !link->peer)
@@ -324,6 +371,8 @@ static void back_connect(struct xvsock_link *link)
 	if (link->peer && link->ring_ref == ref)
 		return; /* the same offer, seen again */
 	link_down(link);
+	if (!link_may_begin(link))
+		return;
 
 	peer = link_create_peer(link);
 	err = peer ? xvsock_control_attach(peer, ref, port) : -ENOMEM;
@@ -351,11 +400,13 @@ static int back_wait(struct xvsock_link *link)
 	struct xenbus_device *dev = link->dev;
 	int err = xenbus_printf(XBT_NIL, dev->nodename, "max-version", "%u",
 				XVSOCK_PROTOCOL_VERSION);
+	unsigned int state;
 
+	if (!err)
+		err = link_read(dev->nodename, "state", &state);
 	if (err)
 		return err;
-	if (dev->state == XenbusStateInitWait &&
-	    link_read_state(dev->nodename) == XenbusStateInitialising)
+	if (dev->state == XenbusStateInitWait && state == XenbusStateInitialising)
 		return xenbus_printf(XBT_NIL, dev->nodename, "state", "%d", XenbusStateInitWait);
 	return link_switch(link, XenbusStateInitWait);
 }
@@ -371,7 +422,7 @@ static void back_changed(struct xenbus_device *dev, enum xenbus_state frontend)
 	switch (frontend) {
 	case XenbusStateInitialising:
 		link_down(link);
-		err = back_wait(link);
+		err = link_may_begin(link) ? back_wait(link) : 0;
 		if (err)
 			link_error(link, err, "writing to xenstore");
 		break;
@@ -479,7 +530,7 @@ static void link_resume(struct xvsock_link *link)
 	link->suspended = false;
 	mutex_unlock(&link->lock);
 	/* In a domain that was restored its nodes may be gone; then xenbus removes it soon. */
-	link->changed(link->dev, link_read_state(link->dev->otherend));
+	link_look(link);
 }
 
 static int link_call(struct device *dev, void *call)
@@ -529,11 +580,11 @@ static void link_forget(struct xenbus_driver *driver, struct list_head *nodes)
 	while ((dev = driver_find_next_device(&driver->driver, NULL))) {
 		const char *name = to_xenbus_device(dev)->nodename;
 
-		node = kmalloc(struct_size(node, name, strlen(name) + 1), GFP_KERNEL);
-		if (node) {
-			strcpy(node->name, name);
-			list_add_tail(&node->list, nodes);
-		}
+		/* A name lost here would be a link lost until dom0 makes it anew. */
+		node = kmalloc(struct_size(node, name, strlen(name) + 1),
+			       GFP_KERNEL | __GFP_NOFAIL);
+		strcpy(node->name, name);
+		list_add_tail(&node->list, nodes);
 		device_unregister(dev);
 		put_device(dev);
 	}

@@ -157,19 +157,20 @@ double arena::witness_bandwidth() const {
     return std::stod(match[1]);
 }
 
-void arena::must_leave_bandwidth(const std::function<void(std::stop_token)>& storm) {
+void arena::keep_busy(const std::stop_token& stop) {
+    while (!stop.stop_requested())
+        ;
+}
+
+void arena::must_leave_bandwidth(const std::function<void(std::stop_token)>& storm,
+                                 const std::function<void(std::stop_token)>& calm) {
     // Emulated processors share the machine with others, so one look may be wrong in either direction.
     constexpr int attempts = 3;
     std::string seen;
     for (int attempt = 0; attempt < attempts; ++attempt) {
-        // With this domain's processor as busy as in the storm, but with nothing to do with the victim: that
-        // a processor is shared by more domains is no harm done by the victim.
         double before = 0;
         {
-            const std::jthread busy([](const std::stop_token& stop) {
-                while (!stop.stop_requested())
-                    ;
-            });
+            const std::jthread thread(calm);
             before = witness_bandwidth();
         }
         std::string problem;

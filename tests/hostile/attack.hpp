@@ -74,8 +74,11 @@ struct arena {
 
     // Bandwidth between witness and victim, in Mbit/s.
     double witness_bandwidth() const;
-    // At least half of it must be left while `storm` runs in a thread of its own.
-    void must_leave_bandwidth(const std::function<void(std::stop_token)>& storm);
+    // At least half of it must be left while `storm` runs in a thread of its own, of what there is while
+    // `calm` does: that keeps what the domains share as busy, but has nothing to do with the victim.
+    void must_leave_bandwidth(const std::function<void(std::stop_token)>& storm,
+                              const std::function<void(std::stop_token)>& calm = keep_busy);
+    static void keep_busy(const std::stop_token& stop); // this domain's processor
 };
 
 // A parameter of the victim's module, for as long as this lives.
