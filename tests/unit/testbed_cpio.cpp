@@ -6,6 +6,7 @@
 #include <string>
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "host/cpio.hpp"
 #include "host/failure.hpp"
@@ -20,7 +21,7 @@ unsigned long field(const std::string& archive, std::size_t member, int index) {
 }
 
 TEST(testbed_cpio, members_follow_the_format) {
-    const auto file = fs::temp_directory_path() / "testbed-cpio-test";
+    const auto file = fs::temp_directory_path() / ("testbed-cpio-" + std::to_string(::getpid()));
     cpio_writer writer(file);
     writer.add_text("init", "hello", 0755);
     writer.finish();
