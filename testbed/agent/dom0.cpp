@@ -11,6 +11,7 @@
 #include <fstream>
 #include <map>
 #include <set>
+#include <vector>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -359,6 +360,10 @@ private:
     asio::awaitable<void> collect() {
         outside_.event("collecting");
         script_.kill();
+        std::vector<std::string> asked;
+        for (const auto& [name, guest] : guests_)
+            if (!guest.died && guest.up)
+                asked.push_back(name);
         try {
             xenstore_.write("/testbed/phase", "collect");
             if (plan_.debug_kernel)
@@ -368,9 +373,11 @@ private:
             co_await until(collect_limit, "did not deliver its results", [](const guest_state& guest) {
                 return guest.died || !guest.up || !guest.delivered.empty();
             });
-            for (const auto& [name, guest] : guests_)
-                if (!guest.died && guest.up && guest.delivered != "1")
-                    throw std::runtime_error(fmt::format("guest {}: {}", name, guest.delivered));
+            for (const auto& name : asked)
+                if (const auto& delivered = guests_.at(name).delivered; delivered != "1")
+                    throw std::runtime_error(fmt::format(
+                        "guest {}: {}", name,
+                        delivered.empty() ? "died before it had delivered its results" : delivered));
         } catch (const std::exception& error) {
             outside_.event("failed", {{"message", error.what()}});
         }

@@ -98,7 +98,10 @@ asio::awaitable<void> guest_role(std::string name) {
     script.kill();
     std::string outcome = "1";
     try {
-        const auto leaks = plan.debug_kernel ? co_await find_leaks() : "";
+        // Not with ?: and co_await in one expression, whose temporaries GCC 12 destroys twice.
+        std::string leaks;
+        if (plan.debug_kernel)
+            leaks = co_await find_leaks();
         co_await deliver(name);
         if (!leaks.empty())
             outcome = leaks;
