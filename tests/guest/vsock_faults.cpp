@@ -182,6 +182,8 @@ bool session(std::uint32_t cid, std::uint64_t size, bool half_close, totals& sum
     };
     descriptor socket{::socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0)};
     if (socket.get() < 0) {
+        if (errno == ENFILE) // what the kernel makes of an inode that it cannot allocate
+            return ended(errno);
         expect_clean("socket", errno);
         return ended(errno);
     }
