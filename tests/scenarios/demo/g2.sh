@@ -57,11 +57,13 @@ tb wait perf-ready 60 > /dev/null
 measure() {
     path=$1
     address=$2
-    say "measuring $path: latency at 1 byte and 64 KiB, bandwidth at 1 KiB, 64 KiB and 1 MiB"
+    say "measuring $path: latency at 1 byte and 64 KiB, bandwidth at 1 KiB, 64 KiB and 1 MiB, and connecting"
     xvsock perf --connect "$address" --path "$path" --mode "$MODE" --wait 20 --json "$RESULTS/demo.json" --append \
         --latency 1,64K --count "$ROUNDS"
     xvsock perf --connect "$address" --path "$path" --mode "$MODE" --wait 20 --json "$RESULTS/demo.json" --append \
         --bandwidth 1K,64K,1M --volume "$VOLUME"
+    xvsock perf --connect "$address" --path "$path" --mode "$MODE" --wait 20 --json "$RESULTS/demo.json" --append \
+        --connects 300
 }
 case $MODE in
 virtual) ROUNDS=500 VOLUME=64M ;;
