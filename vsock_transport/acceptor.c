@@ -8,32 +8,58 @@
 #include "trace.h"
 #include "transport.h"
 
-static int conn_map(struct xvsock_conn *conn, const struct xvsock_message *request)
+static int conn_attach_vchan(struct xvsock_conn *conn, const struct xvsock_message *request)
 {
-	grant_ref_t ref = request->ring_ref;
-	int err;
+	if (!conn->vchan) {
+		struct xvsock_vchan *vchan = xvsock_vchan_attach(conn->peer->domid,
+								 request->ring_ref,
+								 request->event_channel);
 
-	err = xvsock_pages_map(&conn->shared, &ref, 1, conn->peer->domid, false);
-	if (err)
-		return err;
+		if (IS_ERR(vchan))
+			return PTR_ERR(vchan);
+		conn->vchan = vchan;
+	} else if (conn->vchan->server_port != request->event_channel) {
+		return -EINVAL;
+	}
 	xvsock_conn_point_at_page(conn);
-	err = xvsock_event_bind(&conn->event, conn->peer->domid, request->event_channel,
-				xvsock_data_interrupt, "xvsock", conn);
-	if (err)
-		xvsock_conn_release_pages(conn);
-	return err;
+	xvsock_vchan_use(conn->vchan, conn);
+	return 0;
 }
 
-/* Takes a place in the table. */
-static enum xvsock_reason conn_enter_accepted(struct xvsock_conn *conn)
+/* The connection is done with its vchan, if it has one: that is kept, or taken apart. */
+static void conn_leave_vchan(struct xvsock_conn *conn, bool keep)
+{
+	struct xvsock_vchan *vchan = conn->vchan;
+	struct xvsock_peer *peer = conn->peer;
+
+	if (vchan)
+		xvsock_vchan_part(vchan);
+	spin_lock(&peer->lock);
+	if (vchan && keep && peer->up && xvsock_vchan_may_keep(peer)) {
+		conn->kept = vchan->ref;
+		xvsock_vchan_rest(peer, vchan);
+		vchan = NULL;
+	} else {
+		peer->accepted_count--;
+	}
+	spin_unlock(&peer->lock);
+	if (vchan)
+		xvsock_vchan_end(vchan);
+}
+
+/* Takes a place in the table, and the vchan that the request names if we keep that. */
+static enum xvsock_reason conn_enter_accepted(struct xvsock_conn *conn, grant_ref_t ref)
 {
 	struct xvsock_peer *peer = conn->peer;
-	bool fits;
+	bool fits = true;
 	int err;
 
 	spin_lock(&peer->lock);
-	fits = peer->accepted_count < xvsock_max_connections;
-	peer->accepted_count += fits;
+	conn->vchan = xvsock_vchan_take_kept(peer, ref);
+	if (!conn->vchan) {
+		fits = peer->accepted_count < xvsock_max_connections;
+		peer->accepted_count += fits;
+	}
 	spin_unlock(&peer->lock);
 	if (!fits)
 		return XVSOCK_REASON_LIMIT;
@@ -42,9 +68,7 @@ static enum xvsock_reason conn_enter_accepted(struct xvsock_conn *conn)
 	if (!err)
 		return 0;
 	xvsock_conn_put(conn);
-	spin_lock(&peer->lock);
-	peer->accepted_count--;
-	spin_unlock(&peer->lock);
+	conn_leave_vchan(conn, true);
 	return err == -EBUSY ? XVSOCK_REASON_INVALID : XVSOCK_REASON_NOMEM;
 }
 
@@ -53,13 +77,12 @@ void xvsock_conn_end_accepted(struct xvsock_conn *conn)
 	struct xvsock_peer *peer = conn->peer;
 
 	trace_xvsock_conn(conn, XVSOCK_TRACE_ENDED, 0);
-	xvsock_event_close(&conn->event);
-	xvsock_conn_release_pages(conn);
+	xvsock_conn_release_rings(conn);
+	conn_leave_vchan(conn, !READ_ONCE(conn->violated));
 
 	/* In one step, so that stat.c counts it once. */
 	spin_lock(&peer->lock);
 	xa_erase(&peer->accepted, conn->id);
-	peer->accepted_count--;
 	xvsock_peer_give_back(peer, false, conn->ring_pages);
 	xvsock_peer_count(peer, &conn->counters);
 	spin_unlock(&peer->lock);
@@ -162,12 +185,12 @@ enum xvsock_reason xvsock_conn_accept(struct xvsock_peer *peer, struct xvsock_se
 	conn->src_port = request->src_port;
 	conn->dst_port = request->dst_port;
 
-	reason = conn_enter_accepted(conn);
+	reason = conn_enter_accepted(conn, request->ring_ref);
 	if (reason)
 		goto put_conn;
 	trace_xvsock_conn(conn, XVSOCK_TRACE_REQUESTED, 0);
 
-	err = conn_map(conn, request);
+	err = conn_attach_vchan(conn, request);
 	if (err) {
 		/* -ENOSPC: we are out of event channels */
 		reason = err == -ENOMEM || err == -ENOSPC ? XVSOCK_REASON_NOMEM :

@@ -80,7 +80,7 @@ static void ring_init(struct xvsock_ring *ring, struct vchan_page *page,
 /* The initiator is the vchan's server: it reads left and writes right. */
 void xvsock_conn_point_at_page(struct xvsock_conn *conn)
 {
-	struct vchan_page *page = xvsock_page(&conn->shared, 0);
+	struct vchan_page *page = xvsock_page(&conn->vchan->shared, 0);
 	struct xvsock_ring *left = conn->initiator ? &conn->rx : &conn->tx;
 	struct xvsock_ring *right = conn->initiator ? &conn->tx : &conn->rx;
 
@@ -100,7 +100,7 @@ void xvsock_conn_point_at_page(struct xvsock_conn *conn)
 	}
 }
 
-unsigned int xvsock_conn_release_pages(struct xvsock_conn *conn)
+unsigned int xvsock_conn_release_rings(struct xvsock_conn *conn)
 {
 	unsigned int held = 0;
 
@@ -108,11 +108,9 @@ unsigned int xvsock_conn_release_pages(struct xvsock_conn *conn)
 	if (conn->initiator) {
 		held += xvsock_pages_revoke(&conn->tx.pages);
 		held += xvsock_pages_revoke(&conn->rx.pages);
-		held += xvsock_pages_revoke(&conn->shared);
 	} else {
 		xvsock_pages_unmap(&conn->tx.pages);
 		xvsock_pages_unmap(&conn->rx.pages);
-		xvsock_pages_unmap(&conn->shared);
 	}
 	return held;
 }
@@ -128,9 +126,12 @@ static void conn_set_live(struct xvsock_conn *conn, u8 live)
 	conn->live = live;
 	trace_xvsock_conn(conn, XVSOCK_TRACE_SHUTDOWN, live);
 	vchan_store_release(conn->our_live, live);
+	/* A peer that has closed gets no more from its socket: RESET is all it waits for. */
+	if (vchan_load_acquire(conn->peer_live) == VCHAN_CLOSED)
+		return;
 	/* Not asked for, so always kicked: it happens at most four times. */
 	conn->counters.kicks++;
-	xvsock_event_kick(&conn->event);
+	xvsock_vchan_kick(conn->vchan);
 }
 
 void xvsock_conn_set_limit(struct xvsock_conn *conn, u64 bytes)
@@ -141,7 +142,7 @@ void xvsock_conn_set_limit(struct xvsock_conn *conn, u64 bytes)
 	/* A writer that was held back by the old one looks again; the barrier is in there. */
 	if (vchan_notify_take(conn->asked_of_us, VCHAN_NOTIFY_READ)) {
 		conn->counters.kicks++;
-		xvsock_event_kick(&conn->event);
+		xvsock_vchan_kick(conn->vchan);
 	}
 	/* So does ours, who has the same limit from this side. */
 	conn->sk->sk_write_space(conn->sk);
@@ -224,30 +225,55 @@ struct sock *xvsock_conn_hold_sk(struct xvsock_conn *conn)
 	return sk;
 }
 
+/* Brings what the peer has done into the socket, which is ours as lock_sock would make it. */
+static void conn_bring_events(struct xvsock_conn *conn, struct sock *sk)
+{
+	struct vsock_sock *vsk = vsock_sk(sk);
+
+	if (vsk->trans != conn)
+		return; /* the socket has gone on without us */
+	if (sk->sk_state == TCP_SYN_SENT) {
+		xvsock_conn_sync_connecting(conn, sk);
+		return;
+	}
+	if (READ_ONCE(conn->violated))
+		xvsock_conn_break(conn, -ECONNRESET);
+	xvsock_conn_sync(conn);
+	if (conn->broken)
+		xvsock_conn_close(vsk);
+}
+
 static void conn_event_work(struct work_struct *work)
 {
 	struct xvsock_conn *conn = container_of(work, struct xvsock_conn, event_work);
 	struct sock *sk = xvsock_conn_hold_sk(conn);
 
 	if (sk) {
-		struct vsock_sock *vsk = vsock_sk(sk);
-
 		lock_sock(sk);
-		if (vsk->trans != conn) {
-			; /* the socket has gone on without us */
-		} else if (sk->sk_state == TCP_SYN_SENT) {
-			xvsock_conn_sync_connecting(conn, sk);
-		} else {
-			if (READ_ONCE(conn->violated))
-				xvsock_conn_break(conn, -ECONNRESET);
-			xvsock_conn_sync(conn);
-			if (conn->broken)
-				xvsock_conn_close(vsk);
-		}
+		conn_bring_events(conn, sk);
 		release_sock(sk);
 		sock_put(sk);
 	}
 	xvsock_conn_put(conn);
+}
+
+void xvsock_conn_event(struct xvsock_conn *conn)
+{
+	struct sock *sk = xvsock_conn_hold_sk(conn);
+	bool owned;
+
+	if (!sk)
+		return;
+	local_bh_disable();
+	bh_lock_sock(sk);
+	owned = sock_owned_by_user(sk);
+	if (!owned)
+		conn_bring_events(conn, sk);
+	bh_unlock_sock(sk);
+	local_bh_enable();
+	if (owned)
+		xvsock_conn_queue_event(conn);
+	sock_put(sk);
 }
 
 void xvsock_conn_shutdown(struct xvsock_conn *conn, int mode)
@@ -317,10 +343,10 @@ static void conn_close_work(struct work_struct *work)
 	bool end;
 
 	/*
-	 * Silent, but not unbound yet: while our REQUEST is unanswered, the
-	 * peer may still bind to the port, so the port must stay ours.
+	 * The vchan stays for now: while our REQUEST is unanswered, the peer
+	 * may still bind to the port, so the port must stay ours.
 	 */
-	disable_irq(conn->event.irq);
+	xvsock_vchan_part(conn->vchan);
 	xvsock_conn_stop(conn);
 	sock_put(conn->sk);
 

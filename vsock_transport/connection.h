@@ -6,7 +6,7 @@
  * acceptor maps them. So the two ends come down in a fixed order:
  *
  *   either side   stores its live byte, after its data, and kicks
- *   acceptor      unmaps, then sends RESET
+ *   acceptor      unmaps, then sends RESET; it may keep the vchan (vchan.h)
  *   initiator     ends the grants when that RESET has come (or the link went)
  *
  * until when an initiator's connection whose socket is gone stays behind as a
@@ -24,6 +24,7 @@
 
 #include "peer.h"
 #include "ring.h"
+#include "vchan.h"
 
 /* Messages that wait for room in the control ring, as bits; sent in this order. */
 enum xvsock_owed {
@@ -60,18 +61,17 @@ struct xvsock_conn {
 	u32 src_port; /* of the initiator */
 	u32 dst_port;
 
-	/* Set up before the socket is connected, torn down after it is gone. */
-	struct xvsock_pages shared;
-	struct vchan_page *page; /* peer-writable */
+	/* Set up before the socket is connected, given up after it is gone. */
+	struct xvsock_vchan *vchan;
+	struct vchan_page *page; /* the vchan's; peer-writable */
 	u8 *our_live;
 	u8 *peer_live; /* peer-writable */
 	u8 *asked_of_us; /* notify bits that the peer sets and we clear */
 	u8 *asked_of_peer; /* notify bits that we set and the peer clears */
-	struct xvsock_event event;
 	/* Referenced from when the socket is the connection's until close_work. */
 	struct sock *sk;
 
-	/* Protected by lock_sock(sk): */
+	/* Protected by lock_sock(sk), or its spinlock while nobody has that: */
 	struct xvsock_ring tx;
 	struct xvsock_ring rx;
 	bool attached; /* the rings may be used */
@@ -93,7 +93,8 @@ struct xvsock_conn {
 	bool answered; /* and this was answered */
 	bool accepted; /* by RESPONSE; of an acceptor's, always */
 	u32 refusal; /* or by RESET, with this reason */
-	bool let_go; /* the acceptor has unmapped: RESET came, or nothing was ever sent */
+	bool let_go; /* the acceptor is done: RESET came, or nothing was ever sent */
+	grant_ref_t kept; /* 0, or what RESET names: the vchan that the acceptor keeps */
 	bool closing; /* the socket is going: nothing is queued any more */
 	bool closed; /* the socket is gone, and no work or event of ours is left */
 	u8 owes; /* bits of enum xvsock_owed */
@@ -126,8 +127,8 @@ int xvsock_conn_connect(struct vsock_sock *vsk, struct xvsock_peer *peer);
 enum xvsock_reason xvsock_conn_accept(struct xvsock_peer *peer, struct xvsock_served *served);
 
 /*
- * The peer answered our request, or let go of the connection. The socket is
- * told by event_work, so this does not wait for its lock.
+ * The peer answered our request, or let go of the connection. Does not wait
+ * for the socket.
  */
 void xvsock_conn_answered(struct xvsock_conn *conn, const struct xvsock_message *msg);
 
@@ -138,10 +139,10 @@ struct xvsock_conn *xvsock_conn_create(struct xvsock_peer *peer, bool initiator)
 void xvsock_conn_point_at_page(struct xvsock_conn *conn);
 
 /*
- * Gives all pages back: revokes the initiator's, unmaps the acceptor's. Returns
- * how many of the initiator's the peer still maps. Nobody uses them any more.
+ * Gives the large rings back: revokes the initiator's, unmaps the acceptor's. Returns
+ * how many pages of the initiator's the peer still maps. Nobody uses the vchan any more.
  */
-unsigned int xvsock_conn_release_pages(struct xvsock_conn *conn);
+unsigned int xvsock_conn_release_rings(struct xvsock_conn *conn);
 
 /* conn->sk, referenced, unless the socket is gone. */
 struct sock *xvsock_conn_hold_sk(struct xvsock_conn *conn);
@@ -174,6 +175,12 @@ void xvsock_conn_close(struct vsock_sock *vsk);
 
 /* The peer broke a rule of this connection: the socket gets the (negative) errno. */
 void xvsock_conn_break(struct xvsock_conn *conn, int err);
+
+/*
+ * Brings what has come into the socket: now if nobody has locked that, else by
+ * event_work. Process context; waits for no user.
+ */
+void xvsock_conn_event(struct xvsock_conn *conn);
 
 /* Has event_work look at what has come. Any context. */
 void xvsock_conn_queue_event(struct xvsock_conn *conn);

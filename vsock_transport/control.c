@@ -79,8 +79,8 @@ static void control_write_request(struct xvsock_peer *peer, struct xvsock_conn *
 		.id = conn->id,
 		.src_port = conn->src_port,
 		.dst_port = conn->dst_port,
-		.ring_ref = conn->shared.refs[0],
-		.event_channel = conn->event.port,
+		.ring_ref = conn->vchan->ref,
+		.event_channel = conn->vchan->server_port,
 		.left_order = XVSOCK_LEFT_ORDER,
 		.right_order = XVSOCK_RIGHT_ORDER,
 	};
@@ -90,15 +90,17 @@ static void control_write_request(struct xvsock_peer *peer, struct xvsock_conn *
 	control_write(peer, &msg);
 }
 
-static void control_write_refusal(struct xvsock_peer *peer, u32 id, u32 reason)
+static void control_write_refusal(struct xvsock_peer *peer, const struct xvsock_message *request)
 {
 	struct xvsock_message msg = {
 		.op = XVSOCK_OP_RESET,
 		.version = XVSOCK_PROTOCOL_VERSION,
-		.id = id,
-		.reason = reason,
+		.id = request->id,
+		.reason = request->reason,
 	};
 
+	if (xvsock_vchan_is_kept(peer, request->ring_ref))
+		msg.ring_ref = request->ring_ref;
 	peer->totals.refused++;
 	control_write(peer, &msg);
 }
@@ -113,7 +115,7 @@ static bool control_send_refusal(struct xvsock_peer *peer)
 			continue;
 		if (!control_has_room(&peer->control))
 			return false;
-		control_write_refusal(peer, served->msg.id, served->msg.reason);
+		control_write_refusal(peer, &served->msg);
 		served->refused = false;
 		served->busy = false;
 		return true;
@@ -137,6 +139,7 @@ static void control_write_owed(struct xvsock_peer *peer, struct xvsock_conn *con
 		break;
 	case XVSOCK_OWES_RESET:
 		msg.op = XVSOCK_OP_RESET;
+		msg.ring_ref = conn->kept;
 		break;
 	default:
 		xvsock_growth_fill(conn, owed, &msg);
@@ -145,13 +148,33 @@ static void control_write_owed(struct xvsock_peer *peer, struct xvsock_conn *con
 	control_write(peer, &msg);
 }
 
+/* The peer is to let go of a vchan, or we have. */
+static void control_write_release(struct xvsock_peer *peer, struct xvsock_vchan *vchan)
+{
+	struct xvsock_message msg = {
+		.op = vchan->server ? XVSOCK_OP_RELEASE : XVSOCK_OP_RELEASED,
+		.version = XVSOCK_PROTOCOL_VERSION,
+		.ring_ref = vchan->ref,
+	};
+
+	control_write(peer, &msg);
+	xvsock_vchan_told(peer, vchan);
+}
+
 /* Sends one message of the first that has something to say; false if none can. */
 static bool control_send_one(struct xvsock_peer *peer)
 {
+	struct xvsock_vchan *vchan;
 	struct xvsock_conn *conn;
 
 	if (control_send_refusal(peer))
 		return true;
+
+	vchan = xvsock_vchan_to_tell(peer);
+	if (vchan && control_has_room(&peer->control)) {
+		control_write_release(peer, vchan);
+		return true;
+	}
 
 	conn = list_first_entry_or_null(&peer->to_tell, struct xvsock_conn, to_send);
 	if (conn) {
@@ -265,6 +288,18 @@ static bool control_serve(struct xvsock_peer *peer, const struct xvsock_message 
 	return true;
 }
 
+static void control_release(struct xvsock_peer *peer, const struct xvsock_message *msg, bool good)
+{
+	/* RELEASED answers ours, RELEASE is about one of the peer's. */
+	bool ours = msg->op == XVSOCK_OP_RELEASED;
+
+	spin_lock(&peer->lock);
+	good = good && xvsock_vchan_released(peer, ours, msg->ring_ref);
+	spin_unlock(&peer->lock);
+	if (!good)
+		xvsock_peer_violation(peer, "a release that was not due");
+}
+
 static void control_dispatch(struct xvsock_peer *peer, const struct xvsock_message *msg)
 {
 	enum xvsock_verdict verdict = xvsock_message_judge(msg);
@@ -284,6 +319,10 @@ static void control_dispatch(struct xvsock_peer *peer, const struct xvsock_messa
 	case XVSOCK_OP_REQUEST:
 		if (!control_serve(peer, msg, verdict == XVSOCK_VERDICT_REFUSE))
 			control_broken(peer, "more requests than the window allows");
+		return;
+	case XVSOCK_OP_RELEASE:
+	case XVSOCK_OP_RELEASED:
+		control_release(peer, msg, verdict == XVSOCK_VERDICT_GOOD);
 		return;
 	case XVSOCK_OP_GROW:
 		/* It may have crossed the RESET of a connection that is gone. */

@@ -22,7 +22,7 @@ static void kick_if_asked(struct xvsock_conn *conn, u8 bit)
 {
 	if (vchan_notify_take(conn->asked_of_us, bit)) {
 		conn->counters.kicks++;
-		xvsock_event_kick(&conn->event);
+		xvsock_vchan_kick(conn->vchan);
 	}
 }
 

@@ -7,16 +7,25 @@
 #include "limits.h"
 #include "trace.h"
 
-static int conn_grant(struct xvsock_conn *conn, u64 buffer_size)
+static int conn_prepare_vchan(struct xvsock_conn *conn, u64 buffer_size)
 {
 	struct vchan_page *page;
-	int err;
 
-	err = xvsock_pages_grant(&conn->shared, 1, conn->peer->domid, false);
-	if (err)
-		return err;
+	if (!conn->vchan) {
+		struct xvsock_vchan *vchan = xvsock_vchan_offer(conn->peer->domid);
+
+		if (IS_ERR(vchan))
+			return PTR_ERR(vchan);
+		conn->vchan = vchan;
+	}
 	xvsock_conn_point_at_page(conn);
 	page = conn->page;
+	/*
+	 * Nothing that the last connection left. An acceptor that keeps the
+	 * vchan does not look at it before REQUEST has come; what another
+	 * stores here meanwhile is no worse than what it may store later.
+	 */
+	memset(page, 0, VCHAN_OFFSET_SMALL);
 	page->left_order = XVSOCK_LEFT_ORDER;
 	page->right_order = XVSOCK_RIGHT_ORDER;
 	page->cli_live = VCHAN_WAITING;
@@ -34,9 +43,10 @@ static int conn_enter_initiated(struct xvsock_conn *conn)
 	int err = 0;
 
 	spin_lock(&peer->lock);
-	if (peer->initiated_count >= xvsock_max_connections)
+	conn->vchan = xvsock_vchan_take_offered(peer);
+	if (!conn->vchan && peer->initiated_count >= xvsock_max_connections)
 		err = -ENOBUFS;
-	else
+	else if (!conn->vchan)
 		peer->initiated_count++;
 	spin_unlock(&peer->lock);
 	if (err)
@@ -46,6 +56,8 @@ static int conn_enter_initiated(struct xvsock_conn *conn)
 			      &peer->next_id, GFP_KERNEL);
 	if (err < 0) {
 		xvsock_conn_put(conn);
+		if (conn->vchan)
+			xvsock_vchan_end(conn->vchan);
 		spin_lock(&peer->lock);
 		peer->initiated_count--;
 		spin_unlock(&peer->lock);
@@ -56,22 +68,34 @@ static int conn_enter_initiated(struct xvsock_conn *conn)
 
 void xvsock_conn_end_initiated(struct xvsock_conn *conn)
 {
+	struct xvsock_vchan *vchan = conn->vchan;
 	struct xvsock_peer *peer = conn->peer;
 	unsigned int held;
 
 	trace_xvsock_conn(conn, XVSOCK_TRACE_ENDED, 0);
-	xvsock_event_close(&conn->event);
-	held = xvsock_conn_release_pages(conn);
+	held = xvsock_conn_release_rings(conn);
+	if (vchan)
+		xvsock_vchan_part(vchan);
+	if (vchan && !conn->kept) {
+		held += xvsock_vchan_end(vchan);
+		vchan = NULL;
+	}
 
 	/* In one step, so that stat.c counts it once. */
 	spin_lock(&peer->lock);
 	xa_erase(&peer->initiated, conn->id);
-	/* What a peer does not give back stays on its account as long as the link lasts. */
-	if (!held)
+	if (vchan && peer->up) {
+		xvsock_vchan_rest(peer, vchan);
+		vchan = NULL;
+	} else if (!held) {
+		/* What a peer does not give back stays on its account as long as the link lasts. */
 		peer->initiated_count--;
+	}
 	xvsock_peer_give_back(peer, true, conn->ring_pages - min(conn->ring_pages, held));
 	xvsock_peer_count(peer, &conn->counters);
 	spin_unlock(&peer->lock);
+	if (vchan)
+		xvsock_vchan_end(vchan);
 	xvsock_conn_put(conn); /* the table's */
 }
 
@@ -89,14 +113,12 @@ int xvsock_conn_connect(struct vsock_sock *vsk, struct xvsock_peer *peer)
 	err = conn_enter_initiated(conn);
 	if (err)
 		goto put;
-	err = conn_grant(conn, vsk->buffer_size);
+	err = conn_prepare_vchan(conn, vsk->buffer_size);
 	if (err)
 		goto leave;
 
 	conn->sk = sk;
-	err = xvsock_event_alloc(&conn->event, peer->domid, xvsock_data_interrupt, "xvsock", conn);
-	if (err)
-		goto leave;
+	xvsock_vchan_use(conn->vchan, conn);
 	conn->attached = true;
 
 	trace_xvsock_conn(conn, XVSOCK_TRACE_REQUESTED, 0);
@@ -192,7 +214,7 @@ void xvsock_conn_answered(struct xvsock_conn *conn, const struct xvsock_message 
 {
 	bool reset = msg->op == XVSOCK_OP_RESET;
 	struct xvsock_peer *peer = conn->peer;
-	bool valid, first, end = false;
+	bool valid, first, end = false, strange = false;
 
 	spin_lock(&peer->lock);
 	first = !conn->answered;
@@ -203,6 +225,9 @@ void xvsock_conn_answered(struct xvsock_conn *conn, const struct xvsock_message 
 		if (reset) {
 			conn->refusal = msg->reason;
 			conn->let_go = true;
+			/* Who keeps something else has let go all the same, or is to blame. */
+			strange = msg->ring_ref && msg->ring_ref != conn->vchan->ref;
+			conn->kept = strange ? 0 : msg->ring_ref;
 			end = conn->closed;
 			peer->totals.refused += first;
 		} else {
@@ -216,8 +241,10 @@ void xvsock_conn_answered(struct xvsock_conn *conn, const struct xvsock_message 
 		xvsock_peer_violation(peer, "an answer that was not due");
 		return;
 	}
+	if (strange)
+		xvsock_peer_violation(peer, "a page that is not the connection's");
 	if (end)
 		xvsock_conn_end_initiated(conn);
 	else
-		xvsock_conn_queue_event(conn);
+		xvsock_conn_event(conn);
 }

@@ -5,6 +5,8 @@
 
 /* Connections that we begin to one peer, and as many that we accept from it. */
 extern unsigned int xvsock_max_connections;
+/* Vchans that rest with us and one peer until the next connection, and as many of the peer's. */
+extern unsigned int xvsock_max_idle;
 /* Pages of large rings that we grant to one peer, and as many that we map of it. */
 extern unsigned int xvsock_max_ring_pages;
 /* The same, for all peers together. */

@@ -16,6 +16,11 @@ unsigned int xvsock_max_connections = 1024;
 module_param_named(max_connections, xvsock_max_connections, uint, 0644);
 MODULE_PARM_DESC(max_connections, "Connections to one peer, and as many from it (default 1024)");
 
+unsigned int xvsock_max_idle = 16;
+module_param_named(max_idle, xvsock_max_idle, uint, 0644);
+MODULE_PARM_DESC(max_idle,
+		 "Vchans that wait for the next connection to one peer, and as many from it (default 16)");
+
 unsigned int xvsock_max_ring_pages = 8192;
 module_param_named(max_ring_pages, xvsock_max_ring_pages, uint, 0644);
 MODULE_PARM_DESC(max_ring_pages,

@@ -20,13 +20,17 @@ enum xvsock_op {
 	XVSOCK_OP_REQUEST = 1, /* initiator: here is a vchan, connect it to dst_port */
 	XVSOCK_OP_RESPONSE = 2, /* acceptor: connected */
 	/*
-	 * Acceptor: refused, or finished with. It maps nothing of the
-	 * connection any more; the id and the grants are the initiator's again.
+	 * Acceptor: refused, or finished with. The id is the initiator's again,
+	 * and so are all grants, unless this one names the shared page: then the
+	 * acceptor keeps the vchan for the next REQUEST with it.
 	 */
 	XVSOCK_OP_RESET = 3,
 	XVSOCK_OP_WANT = 4, /* acceptor: have this direction grow to this order */
 	XVSOCK_OP_GROW = 5, /* initiator: here is a large ring; with a reason, there is none */
 	XVSOCK_OP_GROWN = 6, /* acceptor: it is mapped; with a reason, it is not */
+	/* About a vchan that waits for the next connection: */
+	XVSOCK_OP_RELEASE = 7, /* initiator: let go of it */
+	XVSOCK_OP_RELEASED = 8, /* acceptor: done, the grant is the initiator's again */
 };
 
 enum xvsock_reason {
@@ -45,7 +49,7 @@ struct xvsock_message {
 	uint32_t id; /* chosen by the initiator, not 0 */
 	uint32_t src_port; /* the initiator's */
 	uint32_t dst_port; /* the acceptor's */
-	uint32_t ring_ref; /* grant of the vchan's shared page, or of a large ring's first page */
+	uint32_t ring_ref; /* grant of a vchan's shared page, or of a large ring's first page */
 	uint32_t event_channel; /* unbound port of the initiator */
 	uint16_t left_order; /* acceptor to initiator */
 	uint16_t right_order; /* initiator to acceptor */
@@ -128,7 +132,7 @@ enum xvsock_verdict {
 	XVSOCK_VERDICT_VERSION, /* of an unknown version: ends the link */
 	XVSOCK_VERDICT_OP, /* unknown: ends the link */
 	XVSOCK_VERDICT_REFUSE, /* a malformed REQUEST: answered with XVSOCK_REASON_INVALID */
-	XVSOCK_VERDICT_BREAK, /* another malformed one: ends the connection that it names */
+	XVSOCK_VERDICT_BREAK, /* another malformed one: ends the connection that it names, if any */
 };
 
 static inline bool xvsock_message_request_good(const struct xvsock_message *msg)
@@ -143,6 +147,13 @@ static inline bool xvsock_message_request_good(const struct xvsock_message *msg)
 static inline bool xvsock_message_follows(const struct xvsock_message *msg)
 {
 	return msg->id && !msg->type && !msg->src_port && !msg->dst_port && !msg->event_channel;
+}
+
+/* Whether all but the name of a vchan is 0. */
+static inline bool xvsock_message_releases(const struct xvsock_message *msg)
+{
+	return msg->ring_ref && !msg->id && !msg->type && !msg->src_port && !msg->dst_port &&
+	       !msg->event_channel && !msg->left_order && !msg->right_order && !msg->reason;
 }
 
 /* Whether the orders name one direction, and a large ring for it. */
@@ -169,7 +180,7 @@ static inline enum xvsock_verdict xvsock_message_judge(const struct xvsock_messa
 		       !msg->reason;
 		break;
 	case XVSOCK_OP_RESET: /* a reason that is not known here is one all the same */
-		good = good && !msg->ring_ref && !msg->left_order && !msg->right_order;
+		good = good && !msg->left_order && !msg->right_order;
 		break;
 	case XVSOCK_OP_WANT:
 		good = good && xvsock_message_grows(msg) && !msg->ring_ref && !msg->reason;
@@ -179,6 +190,10 @@ static inline enum xvsock_verdict xvsock_message_judge(const struct xvsock_messa
 		break;
 	case XVSOCK_OP_GROWN:
 		good = good && xvsock_message_grows(msg) && !msg->ring_ref;
+		break;
+	case XVSOCK_OP_RELEASE:
+	case XVSOCK_OP_RELEASED:
+		good = xvsock_message_releases(msg);
 		break;
 	default:
 		return XVSOCK_VERDICT_OP;

@@ -36,6 +36,7 @@ struct xvsock_peer *xvsock_peer_create(domid_t domid)
 	xa_init(&peer->accepted);
 	INIT_LIST_HEAD(&peer->to_request);
 	INIT_LIST_HEAD(&peer->to_tell);
+	xvsock_vchan_init(peer);
 	xvsock_control_init(peer);
 	return peer;
 }
@@ -173,6 +174,7 @@ void xvsock_peer_down(struct xvsock_peer *peer, struct xvsock_pages *held)
 	peer_lose_connections(&peer->accepted);
 	peer_drop_list(peer, &peer->to_request);
 	peer_drop_list(peer, &peer->to_tell);
+	xvsock_vchan_end_all(peer);
 	xvsock_peer_put(peer);
 }
 

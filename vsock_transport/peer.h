@@ -25,6 +25,7 @@
 #include "event.h"
 #include "pages.h"
 #include "protocol.h"
+#include "vchan.h"
 #include <vchan/ring.h>
 
 struct xvsock_conn;
@@ -86,6 +87,8 @@ struct xvsock_peer {
 	/* The peer may have so many requests without an answer: one more breaks the rules. */
 	struct xvsock_served served[XVSOCK_REQUEST_WINDOW];
 
+	struct delayed_work vchan_work; /* takes vchans apart; queued under the lock, while up */
+
 	atomic_t violations; /* broken rules */
 
 	spinlock_t lock; /* protects all that follows */
@@ -94,13 +97,18 @@ struct xvsock_peer {
 	struct xarray initiated; /* our connections by id, until the peer lets go of them */
 	struct xarray accepted; /* the peer's connections by its id, while we map them */
 	u32 next_id;
-	unsigned int initiated_count;
-	unsigned int accepted_count;
+	unsigned int initiated_count; /* with the vchans that wait for the next one */
+	unsigned int accepted_count; /* likewise */
 	unsigned int unanswered; /* requests on the way, at most XVSOCK_REQUEST_WINDOW */
 	unsigned int granted_pages; /* of large rings, granted to this peer */
 	unsigned int mapped_pages; /* of large rings of this peer, that we map */
 	struct list_head to_request; /* connections whose REQUEST waits for room */
 	struct list_head to_tell; /* connections whose other messages wait for room */
+	struct list_head offered; /* vchans of ours that no connection uses */
+	struct list_head kept; /* likewise of the peer's; vchan.h says more */
+	unsigned int offered_count;
+	unsigned int kept_count;
+	unsigned int vchans_to_tell; /* of both lists: RELEASE or RELEASED waits for room */
 	struct xvsock_totals totals;
 	/* The control vchan's tx end is protected by it, too. */
 

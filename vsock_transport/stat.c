@@ -50,7 +50,7 @@ static struct xvsock_conn *stat_next(struct xarray *table, unsigned long *id)
 static void stat_print_peer(struct seq_file *file, struct xvsock_peer *peer)
 {
 	struct xarray *tables[] = { &peer->initiated, &peer->accepted };
-	unsigned int initiated, accepted, granted, mapped, i;
+	unsigned int initiated, accepted, idle, granted, mapped, i;
 	struct xvsock_totals totals;
 	struct xvsock_conn *conn;
 	unsigned long id;
@@ -61,14 +61,16 @@ static void stat_print_peer(struct seq_file *file, struct xvsock_peer *peer)
 	for (i = 0; i < ARRAY_SIZE(tables); i++)
 		xa_for_each(tables[i], id, conn)
 			stat_sum(&totals, &conn->counters);
-	initiated = peer->initiated_count;
-	accepted = peer->accepted_count;
+	initiated = peer->initiated_count - peer->offered_count;
+	accepted = peer->accepted_count - peer->kept_count;
+	idle = peer->offered_count + peer->kept_count;
 	granted = peer->granted_pages;
 	mapped = peer->mapped_pages;
 	spin_unlock(&peer->lock);
 
-	seq_printf(file, "cid=%u domid=%u initiated=%u accepted=%u granted_pages=%u mapped_pages=%u",
-		   peer->cid, peer->domid, initiated, accepted, granted, mapped);
+	seq_printf(file, "cid=%u domid=%u initiated=%u accepted=%u idle=%u granted_pages=%u",
+		   peer->cid, peer->domid, initiated, accepted, idle, granted);
+	seq_printf(file, " mapped_pages=%u", mapped);
 	seq_printf(file, " connected=%llu refused=%llu violations=%u", totals.connected,
 		   totals.refused, atomic_read(&peer->violations));
 	stat_print_totals(file, &totals);

@@ -49,7 +49,9 @@ enum xvsock_trace_state {
 	{ XVSOCK_OP_RESET, "RESET" },					\
 	{ XVSOCK_OP_WANT, "WANT" },					\
 	{ XVSOCK_OP_GROW, "GROW" },					\
-	{ XVSOCK_OP_GROWN, "GROWN" }
+	{ XVSOCK_OP_GROWN, "GROWN" },					\
+	{ XVSOCK_OP_RELEASE, "RELEASE" },				\
+	{ XVSOCK_OP_RELEASED, "RELEASED" }
 
 /* So that programs which read the events' formats find numbers there, not names. */
 TRACE_DEFINE_ENUM(XVSOCK_TRACE_REQUESTED);
@@ -72,6 +74,8 @@ TRACE_DEFINE_ENUM(XVSOCK_OP_RESET);
 TRACE_DEFINE_ENUM(XVSOCK_OP_WANT);
 TRACE_DEFINE_ENUM(XVSOCK_OP_GROW);
 TRACE_DEFINE_ENUM(XVSOCK_OP_GROWN);
+TRACE_DEFINE_ENUM(XVSOCK_OP_RELEASE);
+TRACE_DEFINE_ENUM(XVSOCK_OP_RELEASED);
 
 /* A peer link's half goes to this xenbus state. */
 TRACE_EVENT(xvsock_link,
@@ -170,6 +174,7 @@ TRACE_EVENT(xvsock_control,
 		__field(u32, op)
 		__field(u32, id)
 		__field(u32, reason)
+		__field(u32, ring_ref)
 	),
 	TP_fast_assign(
 		__entry->cid = cid;
@@ -177,9 +182,11 @@ TRACE_EVENT(xvsock_control,
 		__entry->op = msg->op;
 		__entry->id = msg->id;
 		__entry->reason = msg->reason;
+		__entry->ring_ref = msg->ring_ref;
 	),
-	TP_printk("%s %u %s id=%u reason=%u", __entry->sent ? "to" : "from", __entry->cid,
-		  __print_symbolic(__entry->op, XVSOCK_OP_NAMES), __entry->id, __entry->reason)
+	TP_printk("%s %u %s id=%u reason=%u ring_ref=%u", __entry->sent ? "to" : "from",
+		  __entry->cid, __print_symbolic(__entry->op, XVSOCK_OP_NAMES), __entry->id,
+		  __entry->reason, __entry->ring_ref)
 );
 
 #endif /* XVSOCK_TRACE_H */

@@ -27,7 +27,9 @@ xvsock_verdict expected_verdict(const xvsock_message& message) {
         {message.type, in(XVSOCK_OP_REQUEST)},
         {message.src_port, in(XVSOCK_OP_REQUEST)},
         {message.dst_port, in(XVSOCK_OP_REQUEST)},
-        {message.ring_ref, in(XVSOCK_OP_REQUEST, XVSOCK_OP_GROW)},
+        {message.id, ~in(XVSOCK_OP_RELEASE, XVSOCK_OP_RELEASED)},
+        {message.ring_ref,
+         in(XVSOCK_OP_REQUEST, XVSOCK_OP_RESET, XVSOCK_OP_GROW, XVSOCK_OP_RELEASE, XVSOCK_OP_RELEASED)},
         {message.event_channel, in(XVSOCK_OP_REQUEST)},
         {message.left_order, in(XVSOCK_OP_REQUEST, XVSOCK_OP_WANT, XVSOCK_OP_GROW, XVSOCK_OP_GROWN)},
         {message.right_order, in(XVSOCK_OP_REQUEST, XVSOCK_OP_WANT, XVSOCK_OP_GROW, XVSOCK_OP_GROWN)},
@@ -36,9 +38,10 @@ xvsock_verdict expected_verdict(const xvsock_message& message) {
 
     if (message.version != 1)
         return XVSOCK_VERDICT_VERSION;
-    if (message.op < 1 || message.op > 6)
+    if (message.op < 1 || message.op > 8)
         return XVSOCK_VERDICT_OP;
-    bool good = message.id != 0;
+    const bool of_vchan = message.op == XVSOCK_OP_RELEASE || message.op == XVSOCK_OP_RELEASED;
+    bool good = (of_vchan ? message.ring_ref : message.id) != 0;
     for (const auto& one : fields)
         good = good && (one.value == 0 || (one.used_in & in(message.op)) != 0);
 
@@ -47,7 +50,7 @@ xvsock_verdict expected_verdict(const xvsock_message& message) {
                message.dst_port != 0xffffffff && message.left_order == 10 && message.right_order == 11;
         return good ? XVSOCK_VERDICT_GOOD : XVSOCK_VERDICT_REFUSE;
     }
-    if (message.op >= XVSOCK_OP_WANT) {
+    if (message.op >= XVSOCK_OP_WANT && message.op <= XVSOCK_OP_GROWN) {
         const auto large = [](unsigned order) { return order >= 12 && order <= 20; };
         good = good && ((large(message.left_order) && message.right_order == 0) ||
                         (large(message.right_order) && message.left_order == 0));

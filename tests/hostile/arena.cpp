@@ -147,6 +147,22 @@ void arena::must_echo() {
     asking.ours->close();
 }
 
+void arena::must_release(grant_ref ref) {
+    peer_link.send(vchan_message(op::release, ref));
+    const auto released = peer_link.next({op::released}, link::any_id, patience);
+    require(released && released->ring_ref == ref, "the victim does not release a vchan");
+}
+
+void arena::must_ask_back(grant_ref ref) {
+    for (;;) {
+        const auto asked = peer_link.next({op::release}, link::any_id, patience);
+        require(asked.has_value(), "the victim does not ask its idle vchan back");
+        peer_link.send(vchan_message(op::released, asked->ring_ref));
+        if (asked->ring_ref == ref)
+            return;
+    }
+}
+
 double arena::witness_bandwidth() const {
     const auto json = witness.run(fmt::format("xvsock perf --connect vsock:{}:5005 --bandwidth 64K --seconds "
                                               "0.5 --verify=0 --json -",

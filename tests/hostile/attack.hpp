@@ -72,6 +72,11 @@ struct arena {
     void must_echo();
     void must_echo(pair& asked) const; // the victim asks, we echo
 
+    // The victim keeps our vchan with this page, and lets go of it when it is told to.
+    void must_release(grant_ref ref);
+    // The victim asks us to let go of its vchan with this page, which we then say. Others are let go of, too.
+    void must_ask_back(grant_ref ref);
+
     // Bandwidth between witness and victim, in Mbit/s.
     double witness_bandwidth() const;
     // At least half of it must be left while `storm` runs in a thread of its own, of what there is while
@@ -95,6 +100,18 @@ private:
     std::string before_;
 };
 
+// The messages about kept vchans are ours to send, or not, for as long as this lives.
+class by_hand {
+public:
+    explicit by_hand(link& peer_link) : link_(peer_link) { link_.release_kept(false); }
+    by_hand(const by_hand&) = delete;
+    by_hand& operator=(const by_hand&) = delete;
+    ~by_hand() { link_.release_kept(true); }
+
+private:
+    link& link_;
+};
+
 [[noreturn]] void fail(const std::string& what);
 inline void require(bool condition, const std::string& what) {
     if (!condition)
@@ -107,6 +124,7 @@ std::vector<attack> request_attacks(); // what a REQUEST offers
 std::vector<attack> growth_attacks();  // large rings
 std::vector<attack> control_attacks(); // the control channel and its messages
 std::vector<attack> ending_attacks();  // closes that are not what they should be
+std::vector<attack> kept_attacks();    // vchans that wait for the next connection
 std::vector<attack> bus_attacks();     // xenstore
 std::vector<attack> storm_attacks();   // much of anything
 

@@ -98,6 +98,19 @@ void messages(arena& at, std::uint8_t op) {
     });
 }
 
+// Events for a vchan that no connection uses.
+void idle_events(arena& at) {
+    const by_hand hand(at.peer_link);
+    connection ours(at.peer_link, service_port(action::hang_up));
+    ours.connect();
+    require(ours.close_for_next(), "the victim does not keep a vchan");
+    at.must_leave_bandwidth([&](const std::stop_token& stop) {
+        while (!stop.stop_requested())
+            ours.kick();
+    });
+    at.must_release(ours.request().ring_ref);
+}
+
 // Requests, never more than the window allows.
 void requests(arena& at, std::uint32_t port, void (*spoil)(message&)) {
     connection ours(at.peer_link, port);
@@ -162,6 +175,7 @@ std::vector<attack> storm_attacks() {
     };
     add("control-events", control_events);
     add("data-events", data_events);
+    add("idle-events", idle_events);
     add("live-flips", live_flips);
     add("index-flips", index_flips);
     add("single-bytes", single_bytes);

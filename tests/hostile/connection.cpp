@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "connection.hpp"
 
+#include <cstring>
 #include <stdexcept>
 #include <utility>
 
@@ -34,9 +35,7 @@ connection::connection(link& link, std::uint32_t dst_port)
     : link_(link), generation_(link.generation()), initiator_(true),
       own_page_(granted_pages(link.victim(), 1)), event_(event_port::unbound(link.victim())),
       page_(own_page_->data(), vchan_side::server) {
-    shared_page::initialise(own_page_->data());
-    page_.rx.limit.store(our_limit);
-    page_.tx.limited = true;
+    renew();
 
     request_.op = op::request;
     request_.type = type_stream;
@@ -99,9 +98,38 @@ void connection::close() {
     release();
 }
 
-void connection::send_reset() {
+void connection::send_reset(grant_ref keeps) {
     owes_reset_ = false;
-    link_.send(answer(op::reset));
+    auto what = answer(op::reset);
+    what.ring_ref = keeps;
+    link_.send(what);
+}
+
+void connection::serve_next(const message& request) {
+    request_ = request;
+    owes_reset_ = true;
+    page_ = shared_page(their_page_->data(), vchan_side::client);
+    page_.rx.limit.store(our_limit);
+    page_.tx.limited = true;
+}
+
+bool connection::close_for_next() {
+    set_live(live::closed);
+    const auto reset = link_.next_answer(request_.id, answer_limit);
+    if (!reset || reset->ring_ref != request_.ring_ref)
+        return false;
+    renew();
+    request_.id = link_.new_id();
+    request_.src_port = new_port();
+    return true;
+}
+
+void connection::renew() {
+    std::memset(own_page_->data(), 0, offset::small_ring);
+    shared_page::initialise(own_page_->data());
+    page_ = shared_page(own_page_->data(), vchan_side::server);
+    page_.rx.limit.store(our_limit);
+    page_.tx.limited = true;
 }
 
 message connection::about(std::uint8_t op, direction which, std::uint16_t order) const {

@@ -30,8 +30,13 @@ public:
     void accept();
     // Says that we close, and as acceptor unmaps and sends RESET; as initiator waits for the victim's.
     void close();
-    // The RESET that ends it, whatever is still mapped.
-    void send_reset();
+    // As acceptor: the vchan that we have kept is the next connection's.
+    void serve_next(const message& request);
+    // The RESET that ends it, whatever is still mapped. With a page, that is kept for the next connection.
+    void send_reset(grant_ref keeps = 0);
+    // As initiator: closes. If the victim keeps the vchan, it is ready for the next connect(), with a new id.
+    bool close_for_next();
+    void aim_at(std::uint32_t dst_port) { request_.dst_port = dst_port; }
 
     // Moves what can be moved now, and says how much.
     std::uint32_t try_send(std::span<const std::uint8_t> data);
@@ -90,6 +95,8 @@ private:
         std::optional<mapped_pages> theirs;
     };
 
+    // The page as a new connection finds it.
+    void renew();
     large_ring& large(direction which) { return which == direction::left ? left_ : right_; }
 
     link& link_;

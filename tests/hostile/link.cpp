@@ -112,6 +112,15 @@ void link::drop() {
 
 void link::forget_messages() {
     messages_.clear();
+    to_release_.clear();
+}
+
+void link::release_some() {
+    while (!to_release_.empty() && page().tx.space() >= sizeof(message)) {
+        const auto ref = to_release_.back();
+        to_release_.pop_back();
+        send(vchan_message(op::release, ref));
+    }
 }
 
 void link::send(const message& what) {
@@ -137,9 +146,14 @@ void link::receive() {
         page().rx.read(&what, sizeof what);
         if (page().asked_of_us.clear_bits(tell_when_read))
             kick();
+        if (releases_kept_ && what.op == op::released)
+            continue;
+        if (releases_kept_ && what.op == op::reset && what.ring_ref != 0)
+            to_release_.push_back(what.ring_ref);
         if (messages_.size() < most_messages)
             messages_.push_back(what);
     }
+    release_some();
 }
 
 std::optional<message> link::take(std::initializer_list<std::uint8_t> ops, std::uint32_t id) {

@@ -10,6 +10,7 @@
 #include <initializer_list>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace xvsock::hostile {
 
@@ -60,6 +61,9 @@ public:
     void receive();
     [[nodiscard]] std::size_t messages_waiting() const { return messages_.size(); }
     void forget_messages();
+    // What the victim keeps for our next connection we have no use for: it is told so as soon as its RESET is
+    // received. Not while this is off.
+    void release_kept(bool yes) { releases_kept_ = yes; }
 
     [[nodiscard]] shared_page& page() { return control_->page; }
     [[nodiscard]] const event_port& event() const { return control_->event; }
@@ -84,7 +88,11 @@ private:
     std::string theirs_;
     std::optional<control> control_;
     unsigned generation_ = 0;
+    void release_some();
+
     std::deque<message> messages_;
+    bool releases_kept_ = true;
+    std::vector<grant_ref> to_release_; // when there is room
     std::uint32_t next_id_ = 1;
 };
 

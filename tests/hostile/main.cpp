@@ -10,6 +10,7 @@
 #include <regex>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include <sys/resource.h>
 
@@ -38,7 +39,7 @@ unsigned number_from_environment(const std::string& name) {
 std::vector<attack> all_attacks() {
     std::vector<attack> all;
     for (auto list : {index_attacks(), request_attacks(), growth_attacks(), control_attacks(),
-                      ending_attacks(), bus_attacks(), storm_attacks()})
+                      ending_attacks(), kept_attacks(), bus_attacks(), storm_attacks()})
         for (auto& one : list)
             all.push_back(std::move(one));
     return all;
@@ -55,6 +56,7 @@ public:
     // The protocol as it should be, with much data in rings of all sizes.
     void be_honest() {
         at_.must_echo();
+        reuse();
         exchange(std::nullopt, 50'000);
         for (const std::uint16_t order : {order_page, std::uint16_t{14}, order_max})
             exchange(order, 200'000);
@@ -184,6 +186,8 @@ private:
             if (anew)
                 at_.peer_link.make();
             for (int tick = 0; tick < (anew ? 80 : 12); ++tick) {
+                if (at_.peer_link.generation() != 0)
+                    at_.peer_link.receive(); // what the victim keeps it is told to release
                 now = at_.victim.check();
                 if (now.idle() && now.control_channels == control_channels_)
                     return now;
@@ -194,6 +198,40 @@ private:
                          "pages; {} of {} control channels",
                          of_what, now.module_references, now.data_channels, now.connections, now.pages,
                          now.control_channels, control_channels_));
+    }
+
+    // One vchan for several connections, first ours and then the victim's; then it is released.
+    void reuse() {
+        auto& link = at_.peer_link;
+        const by_hand hand(link);
+        connection ours(link, service_port(action::echo));
+        for (int round = 0; round < 3; ++round) {
+            ours.connect();
+            const std::vector<std::uint8_t> data(700, static_cast<std::uint8_t>('a' + round));
+            std::vector<std::uint8_t> back(data.size());
+            require(ours.send(data, patience) && ours.receive(back, patience) && back == data,
+                    "the victim does not echo through a vchan that it has kept");
+            require(ours.close_for_next(), "the victim does not keep a vchan");
+        }
+        at_.must_release(ours.request().ring_ref);
+
+        // What the victim has no use for it asks back after a while: then the next connection has another.
+        grant_ref before = 0;
+        bool again = false;
+        for (int round = 0; round < 10 && !again; ++round) {
+            auto asked = at_.connected(false, action::ask);
+            const auto ref = asked.ours->request().ring_ref;
+            again = ref == std::exchange(before, ref);
+            at_.must_echo(asked);
+            require(at_.must_end(asked.socket).error == 0, "a connection through a kept vchan fails");
+            at_.victim.close_all(at_.own_cid);
+            asked.ours->set_live(live::closed);
+            asked.ours->release();
+            asked.ours->send_reset(ref);
+            std::this_thread::sleep_for(50ms);
+        }
+        require(again, "the victim has no use for the vchans that we keep");
+        at_.must_ask_back(before);
     }
 
     // After a failure: the next attack is to find a link as it should be.

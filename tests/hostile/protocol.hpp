@@ -83,6 +83,8 @@ inline constexpr std::uint8_t reset = 3;
 inline constexpr std::uint8_t want = 4;
 inline constexpr std::uint8_t grow = 5;
 inline constexpr std::uint8_t grown = 6;
+inline constexpr std::uint8_t release = 7;
+inline constexpr std::uint8_t released = 8;
 } // namespace op
 
 namespace reason {
@@ -109,6 +111,15 @@ struct message {
     std::uint16_t right_order = 0;
     std::uint32_t reason = 0;
 };
+
+// RELEASE or RELEASED.
+inline message vchan_message(std::uint8_t op, grant_ref ref) {
+    message what;
+    what.op = op;
+    what.ring_ref = ref;
+    return what;
+}
+
 static_assert(sizeof(message) == 32);
 static_assert(offsetof(message, id) == 4 && offsetof(message, src_port) == 8 &&
               offsetof(message, dst_port) == 12 && offsetof(message, ring_ref) == 16 &&

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <string>
@@ -15,7 +16,10 @@ namespace xvsock::message_test {
 namespace {
 
 constexpr xvsock_op all_ops[] = {XVSOCK_OP_REQUEST, XVSOCK_OP_RESPONSE, XVSOCK_OP_RESET,
-                                 XVSOCK_OP_WANT,    XVSOCK_OP_GROW,     XVSOCK_OP_GROWN};
+                                 XVSOCK_OP_WANT,    XVSOCK_OP_GROW,     XVSOCK_OP_GROWN,
+                                 XVSOCK_OP_RELEASE, XVSOCK_OP_RELEASED};
+/// About a vchan that no connection uses, so there is no id.
+constexpr xvsock_op vchan_ops[] = {XVSOCK_OP_RELEASE, XVSOCK_OP_RELEASED};
 constexpr xvsock_op growth_ops[] = {XVSOCK_OP_WANT, XVSOCK_OP_GROW, XVSOCK_OP_GROWN};
 
 /// What a message that is not well-formed comes to.
@@ -42,12 +46,13 @@ TEST_P(every_op, every_other_version_ends_the_link) {
     }
 }
 
-TEST_P(every_op, id_0_is_none) {
+TEST_P(every_op, id_0_is_no_connection) {
+    const bool of_vchan = std::ranges::find(vchan_ops, GetParam()) != std::end(vchan_ops);
     auto message = sample(GetParam());
     message.id = 0;
-    EXPECT_EQ(judge(message), bad(GetParam()));
+    EXPECT_EQ(judge(message), of_vchan ? XVSOCK_VERDICT_GOOD : bad(GetParam()));
     message.id = 0xffff'ffff;
-    EXPECT_EQ(judge(message), XVSOCK_VERDICT_GOOD);
+    EXPECT_EQ(judge(message), of_vchan ? bad(GetParam()) : XVSOCK_VERDICT_GOOD);
 }
 
 TEST_P(every_op, fields_of_other_ops_are_0) {
@@ -59,7 +64,7 @@ TEST_P(every_op, fields_of_other_ops_are_0) {
         {"type", {[](auto& m, uint32_t v) { m.type = static_cast<uint16_t>(v); }, "1"}},
         {"src_port", {[](auto& m, uint32_t v) { m.src_port = v; }, "1"}},
         {"dst_port", {[](auto& m, uint32_t v) { m.dst_port = v; }, "1"}},
-        {"ring_ref", {[](auto& m, uint32_t v) { m.ring_ref = v; }, "15"}},
+        {"ring_ref", {[](auto& m, uint32_t v) { m.ring_ref = v; }, "13578"}},
         {"event_channel", {[](auto& m, uint32_t v) { m.event_channel = v; }, "1"}},
         {"left_order", {[](auto& m, uint32_t v) { m.left_order = static_cast<uint16_t>(v); }, "1456"}},
         {"right_order", {[](auto& m, uint32_t v) { m.right_order = static_cast<uint16_t>(v); }, "1456"}},
@@ -78,7 +83,8 @@ TEST_P(every_op, fields_of_other_ops_are_0) {
 }
 
 std::string name_of(const testing::TestParamInfo<xvsock_op>& op) {
-    constexpr const char* names[] = {"", "REQUEST", "RESPONSE", "RESET", "WANT", "GROW", "GROWN"};
+    constexpr const char* names[] = {"",     "REQUEST", "RESPONSE", "RESET",   "WANT",
+                                     "GROW", "GROWN",   "RELEASE",  "RELEASED"};
     return names[op.param];
 }
 
@@ -86,7 +92,7 @@ INSTANTIATE_TEST_SUITE_P(message_judge, every_op, testing::ValuesIn(all_ops), na
 
 TEST(message_judge, unknown_ops_end_the_link) {
     for (unsigned op = 0; op < 256; ++op) {
-        if (op >= 1 && op <= 6)
+        if (op >= 1 && op <= 8)
             continue;
         auto message = request();
         message.op = static_cast<uint8_t>(op);
@@ -155,6 +161,22 @@ TEST(message_judge, a_ring_that_there_is_not_has_no_grant) {
     EXPECT_EQ(judge(message), XVSOCK_VERDICT_BREAK);
     message.ring_ref = 0;
     EXPECT_EQ(judge(message), XVSOCK_VERDICT_GOOD);
+}
+
+TEST(message_judge, a_release_names_a_vchan) {
+    for (const auto op : vchan_ops) {
+        auto message = later(op);
+        message.ring_ref = 0;
+        EXPECT_EQ(judge(message), XVSOCK_VERDICT_BREAK);
+    }
+}
+
+TEST(message_judge, the_end_of_a_connection_may_keep_its_vchan) {
+    for (const uint32_t ref : {0u, 8u, 0xffff'ffffu}) {
+        auto message = later(XVSOCK_OP_RESET);
+        message.ring_ref = ref;
+        EXPECT_EQ(judge(message), XVSOCK_VERDICT_GOOD) << ref;
+    }
 }
 
 TEST(message_judge, reasons_may_be_news) {

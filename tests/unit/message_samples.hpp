@@ -21,11 +21,15 @@ inline xvsock_message request() {
     return message;
 }
 
-/// One of the messages about a connection that a REQUEST has begun.
+/// One of the messages about a connection, or a vchan, that a REQUEST has begun.
 inline xvsock_message later(xvsock_op op) {
     xvsock_message message{};
     message.op = static_cast<uint8_t>(op);
     message.version = 1;
+    if (op == XVSOCK_OP_RELEASE || op == XVSOCK_OP_RELEASED) {
+        message.ring_ref = 345;
+        return message;
+    }
     message.id = 7;
     if (op >= XVSOCK_OP_WANT)
         message.right_order = 18;

@@ -27,7 +27,8 @@ constexpr std::array cumulative{
     std::string_view("spurious"),    std::string_view("spins"),    std::string_view("spins_won")};
 
 constexpr std::array levels{std::string_view("initiated"), std::string_view("accepted"),
-                            std::string_view("granted_pages"), std::string_view("mapped_pages")};
+                            std::string_view("idle"), std::string_view("granted_pages"),
+                            std::string_view("mapped_pages")};
 
 /// Reads one line's fields; throws std::invalid_argument that says what is wrong with them.
 entry parse_line(std::string_view line) {

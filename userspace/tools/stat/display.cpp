@@ -15,7 +15,7 @@ namespace {
 namespace json = boost::json;
 using keys = std::vector<const char*>;
 
-const keys peer_keys{"domid",        "initiated", "accepted", "granted_pages",
+const keys peer_keys{"domid",        "initiated", "accepted", "idle",      "granted_pages",
                      "mapped_pages", "connected", "refused",  "violations"};
 const keys traffic_keys{"tx_bytes", "rx_bytes", "tx_messages", "rx_messages", "kicks",
                         "events",   "spurious", "spins",       "spins_won"};
