@@ -413,7 +413,7 @@ void serve(tcp::iostream stream) {
             verdict = "no";
             answer = error.what();
         }
-        stream << verdict << ' ' << answer.size() << '\n' << answer << std::flush;
+        stream << fmt::format("{} {}\n{}", verdict, answer.size(), answer) << std::flush;
     }
 }
 

@@ -14,8 +14,10 @@ referee::referee(const std::string& name, const std::string& host) : name_(name)
     using namespace std::chrono_literals;
     for (int attempt = 0; attempt < 100; ++attempt) {
         stream_.connect(host, referee_port);
-        if (stream_)
+        if (stream_) {
+            stream_.socket().set_option(boost::asio::ip::tcp::no_delay(true));
             return;
+        }
         stream_.clear();
         std::this_thread::sleep_for(200ms);
     }
@@ -24,7 +26,7 @@ referee::referee(const std::string& name, const std::string& host) : name_(name)
 
 // Every answer is "ok" or "no", the length of what follows the line, and that.
 std::string referee::ask(const std::string& question) {
-    stream_ << question << std::endl;
+    stream_ << question + '\n' << std::flush; // one packet: the stream sends each piece as it comes
     std::string verdict;
     std::size_t size = 0;
     if (!(stream_ >> verdict >> size) || stream_.get() != '\n')
