@@ -149,8 +149,13 @@ void arena::must_echo() {
 
 void arena::must_release(grant_ref ref) {
     peer_link.send(vchan_message(op::release, ref));
-    const auto released = peer_link.next({op::released}, link::any_id, patience);
-    require(released && released->ring_ref == ref, "the victim does not release a vchan");
+    // Before it may come what the link has asked for by itself (by_hand).
+    for (;;) {
+        const auto released = peer_link.next({op::released}, link::any_id, patience);
+        require(released.has_value(), "the victim does not release a vchan");
+        if (released->ring_ref == ref)
+            return;
+    }
 }
 
 void arena::must_ask_back(grant_ref ref) {

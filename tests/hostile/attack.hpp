@@ -86,7 +86,7 @@ struct arena {
     static void keep_busy(const std::stop_token& stop); // this domain's processor
 };
 
-// A parameter of the victim's module, for as long as this lives.
+// A parameter of that domain's module, for as long as this lives.
 class module_parameter {
 public:
     module_parameter(referee& domain, const std::string& name, std::size_t value);

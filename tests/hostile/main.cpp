@@ -185,7 +185,7 @@ private:
         for (const bool anew : {false, true}) {
             if (anew)
                 at_.peer_link.make();
-            for (int tick = 0; tick < (anew ? 80 : 12); ++tick) {
+            for (int tick = 0; tick < (anew ? 80 : 4); ++tick) {
                 if (at_.peer_link.generation() != 0)
                     at_.peer_link.receive(); // what the victim keeps it is told to release
                 now = at_.victim.check();
@@ -290,6 +290,8 @@ int run(const po::variables_map& options) {
              .relink = relink};
 
     const auto start = clock::now();
+    // What the victim keeps for the witness would be left over for a second after each attack.
+    const module_parameter no_idle(witness, "max_idle", 0);
     peer_link.make();
     runner runner(at);
     runner.be_honest();
