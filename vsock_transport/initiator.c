@@ -56,11 +56,17 @@ static int conn_enter_initiated(struct xvsock_conn *conn)
 			      &peer->next_id, GFP_KERNEL);
 	if (err < 0) {
 		xvsock_conn_put(conn);
+		spin_lock(&peer->lock);
+		if (conn->vchan && peer->up) {
+			/* The peer keeps it, too, until it is told to release it. */
+			xvsock_vchan_rest(peer, conn->vchan);
+			conn->vchan = NULL;
+		} else {
+			peer->initiated_count--;
+		}
+		spin_unlock(&peer->lock);
 		if (conn->vchan)
 			xvsock_vchan_end(conn->vchan);
-		spin_lock(&peer->lock);
-		peer->initiated_count--;
-		spin_unlock(&peer->lock);
 		return err;
 	}
 	return 0;
