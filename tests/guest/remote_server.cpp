@@ -38,11 +38,20 @@ public:
             if (answer.result < 0)
                 answer.error = errno;
             if (!send_all(control_.get(), &answer, sizeof answer))
-                return;
+                break;
         }
+        wait_for_lost_link();
     }
 
 private:
+    // When the link is lost, each connection learns it by itself. If this one is the first, closing the
+    // others now would be the orderly end that it looks like.
+    void wait_for_lost_link() const {
+        pollfd entry{.fd = control_.get(), .events = 0, .revents = 0};
+        if (::poll(&entry, 1, 0) > 0 && (entry.revents & POLLERR) != 0)
+            ::sleep(1);
+    }
+
     std::int64_t execute(const remote_command& command, remote_answer& answer) {
         auto& socket = slots_.at(command.slot);
         switch (command.op) {
