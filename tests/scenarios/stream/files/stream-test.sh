@@ -16,7 +16,7 @@ test_against() {
     server=$1
     tb wait "services-$server" 120 > /dev/null || { echo "no services in $server"; exit 1; }
     eval "cid=\$CID_$server"
-    # In turns, unless the scenario's env asks for all at once (CROWDED=1).
+    # Two clients at a time, unless the scenario's env asks for all at once (CROWDED=1).
     if [ -z "$CROWDED" ] && [ -n "$2" ]; then
         tb wait "$2" 600 > /dev/null || { echo "$2 did not come"; exit 1; }
     fi
