@@ -130,8 +130,8 @@ void check(terminal_session& session) {
     key(session, menu_key); // the key itself, for the guest's shell to ignore
 
     // Ctrl-C is the guest's, and not for the run.
-    session.type("\rsleep 1000\r");
-    session.expect("sleep 1000");
+    session.type("\rsh -c 'echo asleep-$((40+1)); exec sleep 1000'\r");
+    session.expect("asleep-41"); // it is in the foreground
     session.type("\x03");
     session.type("\recho still-$((40+5))\r");
     session.expect("still-45");
