@@ -2,7 +2,7 @@
 /// Which domains there are, and which one a person means.
 #pragma once
 
-#include "xenstore/xenstore_client.hpp"
+#include <xvsock/xenstore/view.hpp>
 
 #include <cstdint>
 #include <optional>

@@ -74,7 +74,7 @@ std::vector<link_ends> named_pairs(std::span<const std::string> words, const std
     return pairs;
 }
 
-link_layout make_layout(const link_ends& ends) {
+link_layout make_layout(const link_ends& ends, const link_names& names) {
     const auto [b, f] = ends;
     const std::string frontend_home = home_of(f), backend_home = home_of(b);
     const std::string devices = frontend_home + "/device", frontends = devices + "/vsock";
@@ -104,10 +104,18 @@ link_layout make_layout(const link_ends& ends) {
         {layout.backend_path + "/frontend", layout.frontend_path, identity},
         {layout.backend_path + "/frontend-id", fmt::format("{}", f), identity},
         {layout.backend_path + "/online", "1", backend_half, true},
-        // Last: a state is what makes a driver look.
-        {layout.frontend_path + "/state", initialising, frontend_half, true},
-        {layout.backend_path + "/state", initialising, backend_half, true},
     };
+    // Each domain reads its peer's name in its own half, and nobody else does.
+    if (!names.backend.empty())
+        layout.nodes.push_back({layout.frontend_path + "/peer-name", names.backend, owned_by(0, {f})});
+    if (!names.frontend.empty())
+        layout.nodes.push_back({layout.backend_path + "/peer-name", names.frontend, owned_by(0, {b})});
+    layout.nodes.insert(layout.nodes.end(),
+                        {
+                            // Last: a state is what makes a driver look.
+                            {layout.frontend_path + "/state", initialising, frontend_half, true},
+                            {layout.backend_path + "/state", initialising, backend_half, true},
+                        });
 
     layout.removable = {frontends, peer_backends, vsock_backends};
     if (b != 0)

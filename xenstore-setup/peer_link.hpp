@@ -6,7 +6,7 @@
 #pragma once
 
 #include "domains.hpp"
-#include "xenstore/xenstore_client.hpp"
+#include <xvsock/xenstore/view.hpp>
 
 #include <optional>
 #include <span>
@@ -52,9 +52,15 @@ struct link_layout {
     std::vector<std::string> removable;
 };
 
+/// The names of the domains at both ends; an empty one is not told to the other end.
+struct link_names {
+    std::string backend;
+    std::string frontend;
+};
+
 /// Computes the layout. Each half is owned by its domain and readable by the peer; the keys that say who the
 /// peer is are owned by dom0 and readable by both, so that neither domain can pose as another's peer.
-link_layout make_layout(const link_ends& ends);
+link_layout make_layout(const link_ends& ends, const link_names& names = {});
 
 /// What is wrong with a link, a line each; empty for a link that is as it should be. Without a value when
 /// there is none of it at all.

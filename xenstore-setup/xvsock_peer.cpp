@@ -3,9 +3,11 @@
 #include "common/text_table.hpp"
 #include "domains.hpp"
 #include "peer_link.hpp"
-#include "xenstore/xenstore_client.hpp"
 
-#include <atomic>
+#include <xvsock/xenstore/client.hpp>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/program_options.hpp>
@@ -15,12 +17,11 @@
 #include <iostream>
 #include <span>
 
-#include <unistd.h>
-
 namespace {
 
 using namespace xvsock;
 using namespace xvsock::peer;
+namespace asio = boost::asio;
 namespace po = boost::program_options;
 namespace json = boost::json;
 
@@ -38,23 +39,43 @@ struct options {
 };
 
 /// How many pairs were changed before the one that is being worked on.
-std::atomic<unsigned> changes = 0;
+unsigned changes = 0;
 
 std::string changes_before() {
     return changes == 0 ? "Nothing was changed." : "The pairs reported before were changed, this one not.";
 }
 
-/// Ends the process: the thread that waits for xenstored cannot be woken. xenstored drops an open transaction
-/// when its client goes away.
-[[noreturn]] void give_up(const std::string& operation, unsigned seconds) {
-    fmt::print(stderr, "xvsock-peer: xenstored did not answer within {} s (to {}): does it run? {}\n",
-               seconds, operation,
-               operation == xenstore::commit_operation
-                   ? "Whether the change was made is not known: see 'xvsock-peer list'."
-                   : changes_before());
-    std::fflush(stderr);
-    _exit(exit_failed);
-}
+/// xenstored did not answer in time. It drops an open transaction when its client goes away.
+class timeout_error : public std::runtime_error {
+public:
+    timeout_error(const std::string& call, unsigned seconds)
+        : std::runtime_error(
+              fmt::format("xenstored did not answer within {} s (to {}): does it run? {}", seconds, call,
+                          call == xenstore::commit_call
+                              ? "Whether the change was made is not known: see 'xvsock-peer list'."
+                              : changes_before())) {}
+};
+
+/// A connection to xenstored with a time limit for each transaction.
+class store {
+public:
+    explicit store(unsigned seconds) : seconds_(seconds) {}
+
+    /// Blocks. `body` captures by value: after a time-out it may still be running.
+    template <typename Body> std::invoke_result_t<Body&, const xenstore::view&> transact(Body body) {
+        auto done = client_.async_transact(std::move(body), asio::use_future);
+        context_.restart();
+        context_.run_for(std::chrono::seconds(seconds_));
+        if (!context_.stopped())
+            throw timeout_error(client_.current_call(), seconds_);
+        return done.get();
+    }
+
+private:
+    unsigned seconds_;
+    asio::io_context context_;
+    xenstore::client client_{context_.get_executor()};
+};
 
 /// The likely cause of an error of xenstored.
 std::string hint_for(int error) {
@@ -109,43 +130,53 @@ std::span<const std::string> pair_words(const options& given) {
     return std::span(given.words).subspan(1);
 }
 
-int run_add(xenstore::client& store, const options& given) {
+/// The pairs that words name, with the domains that there are.
+struct named_domains {
     std::vector<domain> known;
     std::vector<link_ends> pairs;
-    store.transact([&](const xenstore::view& view) {
-        known = list_domains(view);
-        pairs = named_pairs(pair_words(given), known);
-        for (const link_ends& ends : pairs)
+};
+
+struct addition {
+    add_result result{};
+    std::vector<std::string> problems;
+};
+
+int run_add(store& xenstore, const options& given) {
+    const auto [known, pairs] = xenstore.transact([given](const xenstore::view& view) {
+        named_domains found;
+        found.known = list_domains(view);
+        found.pairs = named_pairs(pair_words(given), found.known);
+        for (const link_ends& ends : found.pairs)
             for (const domid end : {ends.backend, ends.frontend})
-                require_domain(end, known);
+                require_domain(end, found.known);
+        return found;
     });
     // A transaction for each: with many pairs one for all would meet somebody else's change again and again.
     for (const link_ends& ends : pairs) {
-        add_result result{};
-        std::vector<std::string> problems;
-        store.transact([&](const xenstore::view& view) {
+        const addition added = xenstore.transact([ends, known](const xenstore::view& view) {
+            addition result;
             for (const domid end : {ends.backend, ends.frontend})
                 require_still_there(view, end, known);
-            result = add_link(view, make_layout(ends), problems);
+            const link_names names{name_of(ends.backend, known), name_of(ends.frontend, known)};
+            result.result = add_link(view, make_layout(ends, names), result.problems);
+            return result;
         });
-        report(outcome(result), ends, known, result != add_result::existed);
-        for (const std::string& problem : problems)
+        report(outcome(added.result), ends, known, added.result != add_result::existed);
+        for (const std::string& problem : added.problems)
             fmt::print("  {}\n", problem);
     }
     return exit_ok;
 }
 
-int run_remove(xenstore::client& store, const options& given) {
-    std::vector<domain> known;
-    std::vector<link_ends> pairs;
-    store.transact([&](const xenstore::view& view) {
-        // A domid needs no domain: what a dead one left with its peer must be removable.
-        known = list_domains(view);
-        pairs = named_pairs(pair_words(given), known);
+int run_remove(store& xenstore, const options& given) {
+    // A domid needs no domain: what a dead one left with its peer must be removable.
+    const auto [known, pairs] = xenstore.transact([given](const xenstore::view& view) {
+        const auto domains = list_domains(view);
+        return named_domains{domains, named_pairs(pair_words(given), domains)};
     });
     for (const link_ends& ends : pairs) {
-        bool removed = false;
-        store.transact([&](const xenstore::view& view) { removed = remove_link(view, make_layout(ends)); });
+        const bool removed = xenstore.transact(
+            [ends](const xenstore::view& view) { return remove_link(view, make_layout(ends)); });
         report(removed ? "removed" : "there is no such link, nothing changed", ends, known, removed);
     }
     return exit_ok;
@@ -195,12 +226,14 @@ void print_table(const std::vector<link_status>& links, const std::vector<domain
             fmt::print("damaged: {}: {}\n", describe(one.ends, known), problem);
 }
 
-int run_list(xenstore::client& store, const options& given) {
+struct existing_links {
     std::vector<domain> known;
     std::vector<link_status> links;
-    store.transact([&](const xenstore::view& view) {
-        known = list_domains(view);
-        links = list_links(view);
+};
+
+int run_list(store& xenstore, const options& given) {
+    const auto [known, links] = xenstore.transact([](const xenstore::view& view) {
+        return existing_links{list_domains(view), list_links(view)};
     });
     given.json ? print_json(links, known) : print_table(links, known);
     return exit_ok;
@@ -209,7 +242,7 @@ int run_list(xenstore::client& store, const options& given) {
 struct command {
     std::string_view name;
     bool pairs; ///< takes pairs of domains
-    int (*run)(xenstore::client&, const options&);
+    int (*run)(store&, const options&);
 };
 
 constexpr command commands[] = {
@@ -238,7 +271,7 @@ int run(int argc, char** argv) {
     po::options_description visible("Options"), all;
     visible.add_options()("json", po::bool_switch(&given.json), "list as JSON")(
         "timeout", po::value(&given.timeout)->default_value(10)->value_name("S"),
-        "give up when xenstored does not answer within S seconds")("help", "show this help")(
+        "give up when xenstored takes more than S seconds for a pair")("help", "show this help")(
         "version", "show the version");
     all.add(visible).add_options()("word", po::value(&given.words));
     po::positional_options_description positional;
@@ -268,9 +301,8 @@ int run(int argc, char** argv) {
     if (given.timeout < 1 || given.timeout > 3600)
         throw usage_error("--timeout must be from 1 to 3600 seconds");
     const command& wanted = find_command(given);
-    xenstore::client store({.timeout = std::chrono::seconds(given.timeout),
-                            .on_timeout = [&](const std::string& what) { give_up(what, given.timeout); }});
-    return wanted.run(store, given);
+    store xenstore(given.timeout);
+    return wanted.run(xenstore, given);
 }
 
 } // namespace
@@ -288,6 +320,9 @@ int main(int argc, char** argv) {
     } catch (const std::system_error& error) {
         fmt::print(stderr, "xvsock-peer: cannot {}{}. {}\n", error.what(), hint_for(error.code().value()),
                    changes_before());
+        return exit_failed;
+    } catch (const timeout_error& error) {
+        fmt::print(stderr, "xvsock-peer: {}\n", error.what());
         return exit_failed;
     } catch (const std::exception& error) {
         fmt::print(stderr, "xvsock-peer: {}. {}\n", error.what(), changes_before());

@@ -2,6 +2,7 @@
 // Domains by name and domid.
 #include "domains.hpp"
 #include "peer_fake_xenstore.hpp"
+#include "peer_transact.hpp"
 
 #include <gtest/gtest.h>
 
@@ -54,7 +55,7 @@ TEST(domains, listed_by_number) {
     fake_xenstore::add_domain(9, "nine");
     fake_xenstore::put("/local/domain/0/x");
     fake_xenstore::put("/local/domain/not-a-domain");
-    xenstore::client({}).transact([](const xenstore::view& view) {
+    xenstore::transact([](const xenstore::view& view) {
         EXPECT_EQ(list_domains(view), (std::vector<domain>{{0, ""}, {9, "nine"}, {10, "ten"}}));
     });
 }

@@ -4,10 +4,24 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
+#include <mutex>
 #include <set>
 #include <thread>
 
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+extern "C" {
+#include <xenstore.h>
+}
+
 struct xs_handle {
+    std::mutex mutex;                                       ///< protects the two below, which two threads use
+    std::set<std::pair<std::string, std::string>> watches;  ///< path, token
+    std::deque<std::pair<std::string, std::string>> events; ///< likewise
+    int event_fd = -1;                                      ///< readable while there are events
+
     xvsock::fake_xenstore::tree pending; ///< of the open transaction
     std::uint64_t started_at = 0;        ///< store().commits when it began
     bool in_transaction = false;
@@ -25,7 +39,7 @@ std::string parent_of(const std::string& path) {
 
 /// The tree that a call sees, after the delay.
 tree& seen_by(xs_handle* handle, xs_transaction_t transaction) {
-    std::this_thread::sleep_for(store().delay);
+    std::this_thread::sleep_for(delay.load());
     return transaction == the_transaction && handle->in_transaction ? handle->pending : store().nodes;
 }
 
@@ -50,7 +64,30 @@ bool is_below(const std::string& path, const std::string& top) {
     return path == top || path.starts_with(top + "/");
 }
 
+std::mutex handles_mutex;
+std::set<xs_handle*> handles; // under handles_mutex
+
+/// Under handle.mutex.
+void add_event(xs_handle& handle, const std::string& path, const std::string& token) {
+    handle.events.emplace_back(path, token);
+    eventfd_write(handle.event_fd, 1);
+}
+
+/// Tells the watches of all connections that a node has changed.
+void changed(const std::string& path) {
+    const std::lock_guard lock(handles_mutex);
+    for (xs_handle* const handle : handles) {
+        const std::lock_guard inner(handle->mutex);
+        for (const auto& [watched, token] : handle->watches)
+            if (is_below(path, watched))
+                add_event(*handle, path, token);
+    }
+}
+
 } // namespace
+
+std::atomic<int> connections = 0;
+std::atomic<std::chrono::milliseconds> delay{};
 
 state& store() {
     static state only;
@@ -59,6 +96,7 @@ state& store() {
 
 void reset() {
     store() = {};
+    delay = std::chrono::milliseconds(0);
     put("/local/domain");
 }
 
@@ -84,11 +122,60 @@ extern "C" {
 xs_handle* xs_open(unsigned long) {
     if ((errno = store().open_error) != 0)
         return nullptr;
-    return new xs_handle;
+    ++connections;
+    auto* const handle = new xs_handle;
+    handle->event_fd = eventfd(0, EFD_NONBLOCK);
+    const std::lock_guard lock(handles_mutex);
+    handles.insert(handle);
+    return handle;
 }
 
 void xs_close(xs_handle* handle) {
+    {
+        const std::lock_guard lock(handles_mutex);
+        handles.erase(handle);
+    }
+    close(handle->event_fd);
     delete handle;
+    --connections;
+}
+
+int xs_fileno(xs_handle* handle) {
+    return handle->event_fd;
+}
+
+bool xs_watch(xs_handle* handle, const char* path, const char* token) {
+    std::this_thread::sleep_for(delay.load());
+    if (fails(path))
+        return false;
+    const std::lock_guard lock(handle->mutex);
+    handle->watches.insert({path, token});
+    add_event(*handle, path, token); // as xenstored does
+    return true;
+}
+
+bool xs_unwatch(xs_handle* handle, const char* path, const char* token) {
+    const std::lock_guard lock(handle->mutex);
+    return handle->watches.erase({path, token}) != 0;
+}
+
+char** xs_check_watch(xs_handle* handle) {
+    const std::lock_guard lock(handle->mutex);
+    if (handle->events.empty()) {
+        errno = EAGAIN;
+        return nullptr;
+    }
+    const auto [path, token] = handle->events.front();
+    handle->events.pop_front();
+    if (handle->events.empty()) {
+        eventfd_t ignored = 0;
+        eventfd_read(handle->event_fd, &ignored);
+    }
+    char** const block = static_cast<char**>(std::malloc(2 * sizeof(char*) + path.size() + token.size() + 2));
+    block[XS_WATCH_PATH] = reinterpret_cast<char*>(block + 2);
+    block[XS_WATCH_TOKEN] = stpcpy(block[XS_WATCH_PATH], path.c_str()) + 1;
+    std::strcpy(block[XS_WATCH_TOKEN], token.c_str());
+    return block;
 }
 
 void* xs_read(xs_handle* handle, xs_transaction_t transaction, const char* path, unsigned* length) {
@@ -108,6 +195,8 @@ bool xs_write(xs_handle* handle, xs_transaction_t transaction, const char* path,
     if (fails(path))
         return false;
     make(nodes, path).value.assign(static_cast<const char*>(data), length);
+    if (transaction == 0)
+        changed(path);
     return true;
 }
 

@@ -3,8 +3,9 @@
 /// switches to make it fail.
 #pragma once
 
-#include "xenstore/xenstore_client.hpp"
+#include <xvsock/xenstore/view.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <map>
@@ -29,11 +30,17 @@ struct state {
     int conflicts = 0;     ///< how many of the next commits fail with EAGAIN
     std::string fail_path; ///< changing this path fails with fail_error
     int fail_error = 0;
-    std::chrono::milliseconds delay{0}; ///< before each answer
 };
 
 state& store();
+/// To be called when nobody is connected.
 void reset();
+
+/// Connections that are open. A client that did not wait for an answer leaves one behind for a while.
+extern std::atomic<int> connections;
+
+/// Before each answer.
+extern std::atomic<std::chrono::milliseconds> delay;
 
 /// Writes a node from outside, owned by dom0.
 void put(const std::string& path, const std::string& value = "");

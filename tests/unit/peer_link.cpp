@@ -2,6 +2,7 @@
 // The layout of a peer link, and making, mending, removing and listing links in a fake xenstore.
 #include "peer_link.hpp"
 #include "peer_fake_xenstore.hpp"
+#include "peer_transact.hpp"
 
 #include <gtest/gtest.h>
 #include <set>
@@ -18,12 +19,11 @@ protected:
         fake::add_domain(0, "Domain-0");
         fake::add_domain(1, "alpha");
         fake::add_domain(2, "beta");
-        client_.emplace(xenstore::client_options{});
     }
 
     add_result add(domid a, domid b) {
         add_result result{};
-        client_->transact([&](const xenstore::view& view) {
+        xenstore::transact([&](const xenstore::view& view) {
             result = add_link(view, make_layout(make_ends(a, b)), problems_);
         });
         return result;
@@ -31,14 +31,14 @@ protected:
 
     bool remove(domid a, domid b) {
         bool result = false;
-        client_->transact(
+        xenstore::transact(
             [&](const xenstore::view& view) { result = remove_link(view, make_layout(make_ends(a, b))); });
         return result;
     }
 
     std::vector<link_status> list() {
         std::vector<link_status> links;
-        client_->transact([&](const xenstore::view& view) { links = list_links(view); });
+        xenstore::transact([&](const xenstore::view& view) { links = list_links(view); });
         return links;
     }
 
@@ -49,7 +49,6 @@ protected:
     static constexpr const char* front = "/local/domain/2/device/vsock/1";
     static constexpr const char* back = "/local/domain/1/backend/vsock/2/1";
 
-    std::optional<xenstore::client> client_;
     std::vector<std::string> problems_;
 };
 

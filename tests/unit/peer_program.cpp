@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 // The program's main(), under the name that its file is compiled with here.
 int xvsock_peer_main(int argc, char** argv);
@@ -115,6 +117,16 @@ TEST_F(peer_program, pairs_have_two_ends) {
         EXPECT_NE(err_, "");
     }
     EXPECT_EQ(fake::store().nodes, before);
+}
+
+TEST_F(peer_program, a_xenstored_that_does_not_answer_is_given_up) {
+    fake::delay = std::chrono::seconds(3);
+    const auto start = std::chrono::steady_clock::now();
+    EXPECT_EQ(run({"--timeout", "1", "list"}), 1);
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(2));
+    EXPECT_NE(err_.find("did not answer within 1 s"), std::string::npos) << err_;
+    while (fake::connections != 0) // the client's thread still waits
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
 }
 
 } // namespace

@@ -18,9 +18,29 @@ target_link_libraries(unit_stat PRIVATE xvsock_stat GTest::gtest_main)
 gtest_discover_tests(unit_stat TEST_PREFIX stat. PROPERTIES TIMEOUT 60)
 
 # The fake defines libxenstore's functions, and the linker takes a program's own before a library's.
-find_package(Boost 1.74 REQUIRED COMPONENTS json program_options)
 set(peer_program ${PROJECT_SOURCE_DIR}/xenstore-setup/xvsock_peer.cpp)
-add_executable(unit_peer peer_domains.cpp peer_fake_xenstore.cpp peer_link.cpp peer_program.cpp peer_store.cpp ${peer_program})
+add_executable(unit_peer peer_domains.cpp peer_fake_xenstore.cpp peer_link.cpp peer_program.cpp ${peer_program})
 set_source_files_properties(${peer_program} PROPERTIES COMPILE_DEFINITIONS "main=xvsock_peer_main;XVSOCK_VERSION=\"unit\"")
 target_link_libraries(unit_peer PRIVATE xvsock_peer_link xvsock_common Boost::json Boost::program_options GTest::gtest_main)
 gtest_discover_tests(unit_peer TEST_PREFIX peer. PROPERTIES TIMEOUT 60)
+
+# The xenstore client has a thread of its own.
+if(XVSOCK_SANITIZE) # a build that is sanitized as a whole cannot mix them
+  target_sources(unit_peer PRIVATE peer_store.cpp)
+else()
+  foreach(sanitizer thread address,undefined)
+    string(REGEX REPLACE ",.*" "" name ${sanitizer})
+    set(xenstore_sources ${PROJECT_SOURCE_DIR}/userspace/xenstore)
+    add_executable(unit_xenstore_${name} peer_fake_xenstore.cpp peer_store.cpp ${xenstore_sources}/client.cpp
+      ${xenstore_sources}/connection.cpp ${xenstore_sources}/view.cpp ${xenstore_sources}/watch.cpp)
+    target_compile_options(unit_xenstore_${name} PRIVATE -O1 -g -fsanitize=${sanitizer} -fno-omit-frame-pointer
+                           -fno-sanitize-recover=all)
+    target_link_options(unit_xenstore_${name} PRIVATE -fsanitize=${sanitizer})
+    # ThreadSanitizer does not know fences, and Asio does not need them between its own threads.
+    target_compile_definitions(unit_xenstore_${name} PRIVATE BOOST_ASIO_DISABLE_FENCED_BLOCK)
+    set_target_properties(unit_xenstore_${name} PROPERTIES EXPORT_COMPILE_COMMANDS OFF)
+    target_link_libraries(unit_xenstore_${name} PRIVATE xvsock_asio ${XENSTORE_LIBRARY} fmt::fmt-header-only
+                          GTest::gtest_main)
+    gtest_discover_tests(unit_xenstore_${name} TEST_PREFIX ${name}. PROPERTIES TIMEOUT 120)
+  endforeach()
+endif()

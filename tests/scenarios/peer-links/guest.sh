@@ -20,7 +20,7 @@ g3)
     # The third: no connection, no reading, no writing, no making of links.
     tb wait services-up 60 > /dev/null
     for node in $(tb wait try-to-read 200); do
-        for key in "" /state /ring-ref /event-channel /backend-id /frontend-id; do
+        for key in "" /state /ring-ref /event-channel /backend-id /frontend-id /peer-name; do
             xenstore-read "$node$key" && fail "a third guest can read $node$key"
             xenstore-write "$node$key" 1 && fail "a third guest can write $node$key"
         done
