@@ -28,19 +28,10 @@ gtest_discover_tests(unit_peer TEST_PREFIX peer. PROPERTIES TIMEOUT 60)
 if(XVSOCK_SANITIZE) # a build that is sanitized as a whole cannot mix them
   target_sources(unit_peer PRIVATE peer_store.cpp)
 else()
-  foreach(sanitizer thread address,undefined)
-    string(REGEX REPLACE ",.*" "" name ${sanitizer})
-    set(xenstore_sources ${PROJECT_SOURCE_DIR}/userspace/xenstore)
-    add_executable(unit_xenstore_${name} peer_fake_xenstore.cpp peer_store.cpp ${xenstore_sources}/client.cpp
-      ${xenstore_sources}/connection.cpp ${xenstore_sources}/view.cpp ${xenstore_sources}/watch.cpp)
-    target_compile_options(unit_xenstore_${name} PRIVATE -O1 -g -fsanitize=${sanitizer} -fno-omit-frame-pointer
-                           -fno-sanitize-recover=all)
-    target_link_options(unit_xenstore_${name} PRIVATE -fsanitize=${sanitizer})
-    # ThreadSanitizer does not know fences, and Asio does not need them between its own threads.
-    target_compile_definitions(unit_xenstore_${name} PRIVATE BOOST_ASIO_DISABLE_FENCED_BLOCK)
-    set_target_properties(unit_xenstore_${name} PROPERTIES EXPORT_COMPILE_COMMANDS OFF)
-    target_link_libraries(unit_xenstore_${name} PRIVATE xvsock_asio ${XENSTORE_LIBRARY} fmt::fmt-header-only
-                          GTest::gtest_main)
-    gtest_discover_tests(unit_xenstore_${name} TEST_PREFIX ${name}. PROPERTIES TIMEOUT 120)
+  foreach(sanitizer ${xvsock_sanitizers})
+    add_executable(unit_xenstore_${sanitizer} peer_fake_xenstore.cpp peer_store.cpp)
+    target_link_libraries(unit_xenstore_${sanitizer} PRIVATE xvsock_userspace_${sanitizer} GTest::gtest_main)
+    xvsock_sanitize(unit_xenstore_${sanitizer} ${sanitizer})
+    gtest_discover_tests(unit_xenstore_${sanitizer} TEST_PREFIX ${sanitizer}. PROPERTIES TIMEOUT 120)
   endforeach()
 endif()
