@@ -4,6 +4,7 @@
 #include <net/af_vsock.h>
 #include <xen/xen.h>
 
+#include "frames.h"
 #include "limits.h"
 #include "link.h"
 #include "pages.h"
@@ -84,6 +85,7 @@ destroy_control_wq:
 	destroy_workqueue(xvsock_control_wq);
 destroy_wq:
 	destroy_workqueue(xvsock_wq);
+	xvsock_frames_exit();
 	return err;
 }
 
@@ -96,6 +98,7 @@ static void __exit xvsock_exit(void)
 	xvsock_transport_unregister();
 	destroy_workqueue(xvsock_wq);
 	destroy_workqueue(xvsock_control_wq);
+	xvsock_frames_exit();
 }
 
 module_init(xvsock_init);

@@ -5,6 +5,7 @@
 #include <xen/page.h>
 #include <xen/xen.h>
 
+#include "frames.h"
 #include "pages.h"
 
 static void pages_free_arrays(struct xvsock_pages *set)
@@ -66,6 +67,7 @@ int xvsock_pages_grant(struct xvsock_pages *set, unsigned int count, domid_t dom
 	int err = -ENOMEM;
 
 	set->count = 0;
+	set->domid = domid;
 	set->pages = kvcalloc(count, sizeof(*set->pages), GFP_KERNEL_ACCOUNT);
 	set->refs = kvcalloc(count, sizeof(*set->refs), GFP_KERNEL_ACCOUNT);
 	if (set->pages && set->refs)
@@ -97,11 +99,15 @@ int xvsock_pages_grant(struct xvsock_pages *set, unsigned int count, domid_t dom
 
 bool xvsock_pages_try_revoke(struct xvsock_pages *set)
 {
+	bool exchange = xvsock_frames_needed(set->domid);
 	unsigned int i, held = 0;
 
 	for (i = 0; i < set->count; i++) {
 		if (gnttab_try_end_foreign_access(set->refs[i])) {
-			__free_page(set->pages[i]);
+			if (exchange)
+				xvsock_frames_free(set->pages[i]);
+			else
+				__free_page(set->pages[i]);
 			continue;
 		}
 		set->pages[held] = set->pages[i];
@@ -115,13 +121,18 @@ bool xvsock_pages_try_revoke(struct xvsock_pages *set)
 
 unsigned int xvsock_pages_revoke(struct xvsock_pages *set)
 {
+	bool exchange = xvsock_frames_needed(set->domid);
 	unsigned int i, held;
 
 	if (xvsock_pages_try_revoke(set))
 		return 0;
 	held = set->count;
-	for (i = 0; i < held; i++)
-		gnttab_end_foreign_access(set->refs[i], set->pages[i]);
+	for (i = 0; i < held; i++) {
+		/* Without a page it takes a reference of its own until the grant has ended. */
+		gnttab_end_foreign_access(set->refs[i], exchange ? NULL : set->pages[i]);
+		if (exchange)
+			xvsock_frames_free(set->pages[i]);
+	}
 	pages_free_arrays(set);
 	return held;
 }

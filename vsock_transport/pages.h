@@ -12,6 +12,7 @@
 /* A set of pages, all granted or all mapped. Zero-initialised is empty. */
 struct xvsock_pages {
 	unsigned int count;
+	domid_t domid; /* that it is granted to */
 	/*
 	 * In aligned pieces of this size, in bytes, a power of two, the set is
 	 * contiguous in the kernel's address space.
@@ -29,9 +30,9 @@ struct xvsock_pages {
 int xvsock_pages_grant(struct xvsock_pages *set, unsigned int count, domid_t domid, bool readonly);
 
 /*
- * Ends the grants and frees the pages. A page that the peer still maps is
- * freed by the kernel once the peer has let go, and is not reused before.
- * Returns how many these are.
+ * Ends the grants and frees the pages; frames.h says when. A page that the peer
+ * still maps is freed once the peer has let go, and is not reused before.
+ * Returns how many these are. Sleeps.
  */
 unsigned int xvsock_pages_revoke(struct xvsock_pages *set);
 

@@ -7,6 +7,7 @@
 #include <linux/seq_file.h>
 
 #include "connection.h"
+#include "frames.h"
 #include "stat.h"
 
 static struct dentry *stat_dir;
@@ -134,6 +135,7 @@ void xvsock_stat_register(void)
 	stat_dir = debugfs_create_dir("xvsock", NULL);
 	debugfs_create_file("peers", 0400, stat_dir, NULL, &peers_fops);
 	debugfs_create_file("connections", 0400, stat_dir, NULL, &connections_fops);
+	debugfs_create_u32("waiting_pages", 0400, stat_dir, &xvsock_frames_waiting);
 }
 
 void xvsock_stat_unregister(void)

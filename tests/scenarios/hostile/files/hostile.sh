@@ -12,6 +12,15 @@ judged() {
     tb wait judged-older 500 > /dev/null || { echo "older did not end its attacks"; exit 1; }
     tb wait judged-younger 500 > /dev/null || { echo "younger did not end its attacks"; exit 1; }
     kill -0 "$referee" || { echo "the referee has ended"; exit 1; }
+    # All pages that were given to the hostile guests have come back.
+    mount -t debugfs none /sys/kernel/debug 2> /dev/null
+    for try in $(seq $((20 * SLOWNESS))); do
+        waiting=$(cat /sys/kernel/debug/xvsock/waiting_pages)
+        [ "$waiting" = 0 ] && return
+        sleep 0.5
+    done
+    echo "$waiting pages still wait for the hostile guests to let go"
+    exit 1
 }
 
 # Everything that the module does, a program does here.
