@@ -10,7 +10,7 @@ sum=$(tb wait services 100) || { echo "no services in g2"; exit 1; }
 
 test_with address '-WithoutModule.*'
 test_with thread 'AsioToken.*:AsioCancel.*'
-for example in echo files https chat errors; do
+for example in echo files https chat errors page; do
     echo "== example: $example"
     (cd "$(mktemp -d)" && "try_$example") || { echo "FAILED: $example"; failed=1; }
 done

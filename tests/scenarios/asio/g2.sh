@@ -29,10 +29,12 @@ start echo-4 listening example-echo_server 7201 4
 start files listening example-file_server 7202 /srv
 start https listening example-https_server 7203 /https/test-only-certificate.pem /https/test-only-key.pem
 start chat listening example-chat serve 7204
+page-server > "$RESULTS/page.log" 2>&1 &
+page=$!
 tb signal services "$(sha256sum < /srv/thirty-megabytes)"
 
 tb wait g1-done 500 > /dev/null || { echo "g1 is not done"; failed=1; }
-kill "$services"
+kill "$services" "$page"
 for server in $servers; do
     kill "${server#*:}"
     wait "${server#*:}" || { echo "${server%:*} ended with status $?"; cat "$RESULTS/${server%:*}.log"; failed=1; }

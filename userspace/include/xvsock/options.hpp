@@ -48,8 +48,8 @@ using buffer_size = detail::size_option<SO_VM_SOCKETS_BUFFER_SIZE>;
 using buffer_min_size = detail::size_option<SO_VM_SOCKETS_BUFFER_MIN_SIZE>;
 using buffer_max_size = detail::size_option<SO_VM_SOCKETS_BUFFER_MAX_SIZE>;
 
-/// How long a connect may take before it fails with timed_out; 2 s unless set. To microseconds; must be more
-/// than 0.
+/// How long a connect may take before it fails with timed_out; 2 s unless set, and again for 0. To
+/// microseconds.
 class connect_timeout {
 public:
     connect_timeout() noexcept = default;
