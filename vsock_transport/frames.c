@@ -24,7 +24,8 @@ u32 xvsock_frames_waiting; /* under frames_lock */
 static void frames_work(struct work_struct *work);
 
 static DEFINE_SPINLOCK(frames_lock);
-static LIST_HEAD(frames_list); /* by page->lru, under frames_lock */
+/* By page->lru, under frames_lock. page->private is the grant that has not ended. */
+static LIST_HEAD(frames_list);
 static DECLARE_DELAYED_WORK(frames_delayed_work, frames_work);
 
 bool xvsock_frames_needed(domid_t domid)
@@ -76,15 +77,24 @@ static unsigned int frames_exchange(struct page **pages, unsigned int count)
 	return exchanged;
 }
 
-/* Takes up to FRAMES_BATCH pages of the list that no grant uses. */
+static bool frame_grant_ended(struct page *page)
+{
+	if (page_private(page) == XVSOCK_NO_GRANT)
+		return true;
+	if (!gnttab_try_end_foreign_access(page_private(page)))
+		return false;
+	set_page_private(page, XVSOCK_NO_GRANT);
+	return true;
+}
+
+/* Takes up to FRAMES_BATCH pages of the list whose grants have ended. */
 static unsigned int frames_take(struct list_head *list, struct page **pages)
 {
 	struct page *page, *next;
 	unsigned int count = 0;
 
 	list_for_each_entry_safe(page, next, list, lru) {
-		/* The kernel has one, too, until a grant that was in use has ended. */
-		if (page_count(page) > 1)
+		if (!frame_grant_ended(page))
 			continue;
 		list_del(&page->lru);
 		pages[count++] = page;
@@ -136,8 +146,9 @@ static void frames_work(struct work_struct *work)
 		schedule_delayed_work(&frames_delayed_work, FRAMES_RETRY);
 }
 
-void xvsock_frames_free(struct page *page)
+void xvsock_frames_free(struct page *page, grant_ref_t ref)
 {
+	set_page_private(page, ref);
 	spin_lock(&frames_lock);
 	list_add_tail(&page->lru, &frames_list);
 	xvsock_frames_waiting++;
@@ -148,16 +159,21 @@ void xvsock_frames_free(struct page *page)
 void xvsock_frames_exit(void)
 {
 	unsigned int tries = 0;
+	struct page *page;
 
 	cancel_delayed_work_sync(&frames_delayed_work);
 	while (frames_try()) {
 		if (++tries == FRAMES_EXIT_TRIES) {
 			pr_warn("xen_vsock: %u pages are lost, which another domain maps\n",
 				xvsock_frames_waiting);
-			return;
+			break;
 		}
 		msleep(FRAMES_EXIT_PAUSE);
 	}
+	/* Our reference stays, so a page is lost; its grant is not, once it is not in use. */
+	list_for_each_entry(page, &frames_list, lru)
+		if (page_private(page) != XVSOCK_NO_GRANT)
+			gnttab_end_foreign_access(page_private(page), NULL);
 }
 
 #else
@@ -167,9 +183,9 @@ bool xvsock_frames_needed(domid_t domid)
 	return false;
 }
 
-void xvsock_frames_free(struct page *page)
+void xvsock_frames_free(struct page *page, grant_ref_t ref)
 {
-	__free_page(page);
+	WARN_ON_ONCE(1); /* None needs it. */
 }
 
 void xvsock_frames_exit(void)

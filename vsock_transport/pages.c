@@ -105,7 +105,7 @@ bool xvsock_pages_try_revoke(struct xvsock_pages *set)
 	for (i = 0; i < set->count; i++) {
 		if (gnttab_try_end_foreign_access(set->refs[i])) {
 			if (exchange)
-				xvsock_frames_free(set->pages[i]);
+				xvsock_frames_free(set->pages[i], XVSOCK_NO_GRANT);
 			else
 				__free_page(set->pages[i]);
 			continue;
@@ -128,10 +128,10 @@ unsigned int xvsock_pages_revoke(struct xvsock_pages *set)
 		return 0;
 	held = set->count;
 	for (i = 0; i < held; i++) {
-		/* Without a page it takes a reference of its own until the grant has ended. */
-		gnttab_end_foreign_access(set->refs[i], exchange ? NULL : set->pages[i]);
 		if (exchange)
-			xvsock_frames_free(set->pages[i]);
+			xvsock_frames_free(set->pages[i], set->refs[i]);
+		else
+			gnttab_end_foreign_access(set->refs[i], set->pages[i]);
 	}
 	pages_free_arrays(set);
 	return held;
