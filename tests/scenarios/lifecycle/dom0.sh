@@ -9,7 +9,7 @@ same_usage() { [ "$(usage)" = "$before" ]; }
 # The server's module goes and comes back; then the client's; then dom0's own, which is nobody's.
 before=$(usage) || fail "$before"
 tb signal measured
-tb wait reloaded-server 300 > /dev/null || fail "g1 did not reload its module"
+tb wait reloaded-server "$reloading" > /dev/null || fail "g1 did not reload its module"
 eventually same_usage || fail "before reloading: $before; after: $(usage)"
 tb signal compared
 tb wait reloaded-client 200 > /dev/null || fail "g2 did not reload its module"

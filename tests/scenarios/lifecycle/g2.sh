@@ -9,7 +9,7 @@ socat "VSOCK-CONNECT:$CID_g1:7000" 'SYSTEM:echo hello; read line; tb signal firs
     fail "the first connection"
 tb signal first-closed
 
-tb wait reloaded-server 300 > /dev/null || fail "g1 did not reload its module"
+tb wait reloaded-server "$reloading" > /dev/null || fail "g1 did not reload its module"
 tb wait compared 60 > /dev/null || fail "dom0 did not compare"
 eventually works_with "$CID_g1" || fail "g1 cannot be reached after it reloaded its module"
 for cycle in 1 2 3 4 5; do
