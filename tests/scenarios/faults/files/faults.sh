@@ -6,9 +6,6 @@ debugfs=/sys/kernel/debug
 mount -t debugfs none $debugfs 2> /dev/null
 most=1000000000 # so many faults: what is missing from it later are those that were injected
 
-# The kernel's core warns of /proc entries of an interrupt that it could not make for want of memory when it removes
-# them; scenario.json allows that.
-
 # Of tasks that are marked, and which fail a certain allocation of their own. Also those that may sleep fail.
 faults_ready() {
     for kind in failslab fail_page_alloc; do
