@@ -43,6 +43,7 @@ tb signal faults-off-g2
 
 tb wait linked 200 > /dev/null || fail "dom0 has a complaint"
 eventually vsock-faults "$CID_g1" check 1 || fail "no connection when all faults are over"
+eventually settled || fail "connections are still ending: $(held)"
 before=$(held)
 vsock-faults "$CID_g1" check 40 || fail "connections when all faults are over"
 unchanged() { [ "$(held)" = "$before" ]; }

@@ -51,6 +51,9 @@ held() {
     sed 's/.*\(initiated=.*mapped_pages=[0-9]*\).*/\1/' $debugfs/xvsock/peers
 }
 
+# No connection is on its way out any more.
+settled() { ! grep -q "idle=[1-9]" $debugfs/xvsock/peers; }
+
 # Runs a command until it succeeds.
 eventually() {
     for try in $(seq $((20 * SLOWNESS))); do
