@@ -185,10 +185,8 @@ void arena::keep_busy(const std::stop_token& stop) {
 
 void arena::must_leave_bandwidth(const std::function<void(std::stop_token)>& storm,
                                  const std::function<void(std::stop_token)>& calm) {
-    // Emulated processors share the machine with others, so one look may be wrong in either direction.
-    constexpr int attempts = 3;
     std::string seen;
-    for (int attempt = 0; attempt < attempts; ++attempt) {
+    for (int look = 0; look < bandwidth_looks; ++look) {
         double before = 0;
         {
             const std::jthread thread(calm);

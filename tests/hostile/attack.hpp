@@ -41,6 +41,9 @@ struct arena {
     std::uint32_t own_cid;
     std::uint32_t victim_cid;
     std::function<void()> relink; // has dom0 make the link anew
+    // How often bandwidth is looked at before it is called too little: emulated processors share the machine
+    // with others, so one look may be wrong in either direction.
+    int bandwidth_looks;
 
     // The times from attacks to the end of the victim's sockets.
     milliseconds slowest_end{0};
