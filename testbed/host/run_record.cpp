@@ -2,7 +2,6 @@
 #include "host/run_record.hpp"
 
 #include <algorithm>
-#include <deque>
 #include <fcntl.h>
 #include <sstream>
 #include <sys/file.h>
@@ -24,6 +23,8 @@ namespace xvsock::testbed {
 namespace {
 
 constexpr std::size_t shown_lines = 12;
+// What a script's checks begin their line with when they fail.
+constexpr std::string_view failure_mark = "FAIL";
 constexpr std::string_view script_mark = "testbed: script starts";
 
 void append(std::map<std::string, std::ofstream>& files, const fs::path& path, const std::string& name,
@@ -125,18 +126,24 @@ bool run_record::judged(const std::string& name) const {
            std::find(what_.wait_for.begin(), what_.wait_for.end(), name) != what_.wait_for.end();
 }
 
-std::string run_record::last_lines(const fs::path& file) const {
+std::string run_record::telling_lines(const fs::path& file) const {
     std::ifstream in(file);
-    std::deque<std::string> last;
-    for (std::string line; std::getline(in, line);) {
-        last.push_back(line);
-        if (last.size() > shown_lines)
-            last.pop_front();
-    }
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(in, line);)
+        lines.push_back(line);
+    const auto tail = lines.size() - std::min(lines.size(), shown_lines);
     auto text = fmt::format("\n  {}:", file.string());
-    for (const auto& line : last)
-        text += "\n    " + line;
-    return last.empty() ? "" : text;
+    std::size_t failures = 0;
+    for (std::size_t i = 0; i < tail && failures < shown_lines; ++i)
+        if (lines[i].starts_with(failure_mark)) {
+            text += fmt::format("\n    {}: {}", i + 1, lines[i]);
+            ++failures;
+        }
+    if (failures != 0)
+        text += "\n    ...";
+    for (auto i = tail; i < lines.size(); ++i)
+        text += "\n    " + lines[i];
+    return lines.empty() ? "" : text;
 }
 
 void run_record::judge_script(const std::string& name) {
@@ -148,7 +155,7 @@ void run_record::judge_script(const std::string& name) {
         what = "was killed by " + found->second;
     else if (found->second == "killed")
         what = "was still running at the end";
-    fail(fmt::format("the script of {} {}{}", name, what, last_lines(out_ / "logs" / (name + ".log"))));
+    fail(fmt::format("the script of {} {}{}", name, what, telling_lines(out_ / "logs" / (name + ".log"))));
 }
 
 // A guest that died could not deliver its log: the console has a copy.
@@ -176,7 +183,7 @@ bool run_record::conclude(json::object details) {
         judge_script(name);
         const bool died = std::find(dead_.begin(), dead_.end(), name) != dead_.end();
         if (died && !guest.plan.may_die && !statuses_.contains(name))
-            fail(fmt::format("guest {} died{}", name, last_lines(out_ / "consoles" / (name + ".log"))));
+            fail(fmt::format("guest {} died{}", name, telling_lines(out_ / "consoles" / (name + ".log"))));
     }
     reasons_.insert(reasons_.end(), earlier.begin(), earlier.end());
     for (auto& [name, console] : consoles_) {

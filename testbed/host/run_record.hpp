@@ -55,7 +55,8 @@ private:
     [[nodiscard]] bool judged(const std::string& name) const;
     void judge_script(const std::string& name);
     void save_log_of_dead(const std::string& name);
-    [[nodiscard]] std::string last_lines(const std::filesystem::path& file) const;
+    /// The last lines, and before them those that say what failed.
+    [[nodiscard]] std::string telling_lines(const std::filesystem::path& file) const;
 
     std::filesystem::path out_;
     const scenario& what_;
