@@ -8,6 +8,7 @@
 #include <mutex>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -34,12 +35,26 @@ namespace {
 constexpr xs_transaction_t the_transaction = 7;
 
 std::string parent_of(const std::string& path) {
-    return path.substr(0, path.rfind('/'));
+    const auto end = path.rfind('/');
+    return end == std::string::npos ? "" : path.substr(0, end);
 }
 
-/// The tree that a call sees, after the delay.
+std::recursive_mutex store_mutex; // taken before the others
+
+/// Protects the store while a call is answered, after the delay.
+class answer {
+public:
+    answer() {
+        std::this_thread::sleep_for(delay.load());
+        store_mutex.lock();
+    }
+    ~answer() { store_mutex.unlock(); }
+    answer(const answer&) = delete;
+    answer& operator=(const answer&) = delete;
+};
+
+/// The tree that a call sees.
 tree& seen_by(xs_handle* handle, xs_transaction_t transaction) {
-    std::this_thread::sleep_for(delay.load());
     return transaction == the_transaction && handle->in_transaction ? handle->pending : store().nodes;
 }
 
@@ -73,14 +88,16 @@ void add_event(xs_handle& handle, const std::string& path, const std::string& to
     eventfd_write(handle.event_fd, 1);
 }
 
-/// Tells the watches of all connections that a node has changed.
-void changed(const std::string& path) {
+/// Tells the watches of all connections that a node has changed, or that it and what was below it is gone.
+void changed(const std::string& path, bool is_gone = false) {
     const std::lock_guard lock(handles_mutex);
     for (xs_handle* const handle : handles) {
         const std::lock_guard inner(handle->mutex);
         for (const auto& [watched, token] : handle->watches)
             if (is_below(path, watched))
                 add_event(*handle, path, token);
+            else if (is_gone && is_below(watched, path))
+                add_event(*handle, watched, token);
     }
 }
 
@@ -101,10 +118,23 @@ void reset() {
 }
 
 void put(const std::string& path, const std::string& value) {
+    const std::lock_guard store_lock(store_mutex);
     make(store().nodes, path).value = value;
 }
 
+void remove(const std::string& path) {
+    const std::lock_guard store_lock(store_mutex);
+    std::erase_if(store().nodes, [&](const auto& one) { return is_below(one.first, path); });
+    changed(path, true);
+}
+
+bool has(const std::string& path) {
+    const std::lock_guard store_lock(store_mutex);
+    return store().nodes.contains(path);
+}
+
 void add_domain(unsigned id, const std::string& name) {
+    const std::lock_guard store_lock(store_mutex);
     const std::string home = "/local/domain/" + std::to_string(id);
     put(home + "/name", name);
     put(home + "/device");
@@ -120,6 +150,7 @@ using namespace xvsock::fake_xenstore;
 extern "C" {
 
 xs_handle* xs_open(unsigned long) {
+    const std::lock_guard store_lock(store_mutex);
     if ((errno = store().open_error) != 0)
         return nullptr;
     ++connections;
@@ -179,18 +210,22 @@ char** xs_check_watch(xs_handle* handle) {
 }
 
 void* xs_read(xs_handle* handle, xs_transaction_t transaction, const char* path, unsigned* length) {
+    const answer call;
     const tree& nodes = seen_by(handle, transaction);
     const auto found = nodes.find(path);
-    if (found == nodes.end()) {
-        errno = ENOENT;
+    const auto& hidden = store().hidden;
+    if (found == nodes.end() || path == hidden) {
+        errno = !hidden.empty() && is_below(path, hidden) ? EACCES : ENOENT;
         return nullptr;
     }
-    *length = unsigned(found->second.value.size());
+    if (length != nullptr)
+        *length = unsigned(found->second.value.size());
     return strdup(found->second.value.c_str());
 }
 
 bool xs_write(xs_handle* handle, xs_transaction_t transaction, const char* path, const void* data,
               unsigned length) {
+    const answer call;
     tree& nodes = seen_by(handle, transaction);
     if (fails(path))
         return false;
@@ -201,6 +236,7 @@ bool xs_write(xs_handle* handle, xs_transaction_t transaction, const char* path,
 }
 
 bool xs_mkdir(xs_handle* handle, xs_transaction_t transaction, const char* path) {
+    const answer call;
     tree& nodes = seen_by(handle, transaction);
     if (fails(path))
         return false;
@@ -209,14 +245,18 @@ bool xs_mkdir(xs_handle* handle, xs_transaction_t transaction, const char* path)
 }
 
 bool xs_rm(xs_handle* handle, xs_transaction_t transaction, const char* path) {
+    const answer call;
     tree& nodes = seen_by(handle, transaction);
     if (fails(path))
         return false;
     std::erase_if(nodes, [&](const auto& one) { return is_below(one.first, path); });
+    if (transaction == 0)
+        changed(path, true);
     return true;
 }
 
 char** xs_directory(xs_handle* handle, xs_transaction_t transaction, const char* path, unsigned* count) {
+    const answer call;
     const tree& nodes = seen_by(handle, transaction);
     if (!nodes.contains(path)) {
         errno = ENOENT;
@@ -244,6 +284,7 @@ char** xs_directory(xs_handle* handle, xs_transaction_t transaction, const char*
 
 xs_permissions* xs_get_permissions(xs_handle* handle, xs_transaction_t transaction, const char* path,
                                    unsigned* count) {
+    const answer call;
     const tree& nodes = seen_by(handle, transaction);
     const auto found = nodes.find(path);
     if (found == nodes.end()) {
@@ -262,6 +303,7 @@ xs_permissions* xs_get_permissions(xs_handle* handle, xs_transaction_t transacti
 
 bool xs_set_permissions(xs_handle* handle, xs_transaction_t transaction, const char* path,
                         xs_permissions* list, unsigned count) {
+    const answer call;
     tree& nodes = seen_by(handle, transaction);
     if (fails(path))
         return false;
@@ -273,6 +315,7 @@ bool xs_set_permissions(xs_handle* handle, xs_transaction_t transaction, const c
 }
 
 xs_transaction_t xs_transaction_start(xs_handle* handle) {
+    const std::lock_guard store_lock(store_mutex);
     handle->pending = store().nodes;
     handle->started_at = store().commits;
     handle->in_transaction = true;
@@ -280,6 +323,7 @@ xs_transaction_t xs_transaction_start(xs_handle* handle) {
 }
 
 bool xs_transaction_end(xs_handle* handle, xs_transaction_t, bool abandon) {
+    const std::lock_guard store_lock(store_mutex);
     handle->in_transaction = false;
     if (abandon)
         return true;
@@ -288,8 +332,11 @@ bool xs_transaction_end(xs_handle* handle, xs_transaction_t, bool abandon) {
         errno = EAGAIN;
         return false;
     }
-    store().nodes = handle->pending;
+    const tree before = std::exchange(store().nodes, handle->pending);
     ++store().commits;
+    for (const auto& [path, one] : store().nodes)
+        if (const auto old = before.find(path); old == before.end() || old->second != one)
+            changed(path);
     return true;
 }
 

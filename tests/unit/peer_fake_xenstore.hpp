@@ -30,6 +30,7 @@ struct state {
     int conflicts = 0;     ///< how many of the next commits fail with EAGAIN
     std::string fail_path; ///< changing this path fails with fail_error
     int fail_error = 0;
+    std::string hidden; ///< reading this, or what is missing below it, fails with EACCES
 };
 
 state& store();
@@ -44,6 +45,12 @@ extern std::atomic<std::chrono::milliseconds> delay;
 
 /// Writes a node from outside, owned by dom0.
 void put(const std::string& path, const std::string& value = "");
+
+/// Removes a node and all below it from outside.
+void remove(const std::string& path);
+
+/// Also while others change the store.
+bool has(const std::string& path);
 
 /// Adds a domain as a toolstack does.
 void add_domain(unsigned id, const std::string& name);
