@@ -6,6 +6,7 @@
 //   vsock-observe-test --flows FILE                  prints the flows of a capture
 #include "observe/capture.hpp"
 #include "observe/command.hpp"
+#include "run_tests.hpp"
 #include "vsock_socket.hpp"
 
 #include <algorithm>
@@ -712,10 +713,7 @@ int main(int argc, char** argv) {
             return 2;
         }
         server = std::make_unique<other_domain>(argv[1]);
-        const int status = RUN_ALL_TESTS();
-        if (testing::UnitTest::GetInstance()->test_to_run_count() == 0)
-            throw std::runtime_error("the filter leaves no test");
-        return status;
+        return run_tests();
     } catch (const std::exception& error) {
         std::fprintf(stderr, "vsock-observe-test: %s\n", error.what());
         return 1;

@@ -9,6 +9,7 @@
 
 #include <sys/resource.h>
 
+#include "run_tests.hpp"
 #include "stream_test.hpp"
 
 namespace {
@@ -50,10 +51,5 @@ int main(int argc, char** argv) {
     const rlimit files{.rlim_cur = 4096, .rlim_max = 4096};
     ::setrlimit(RLIMIT_NOFILE, &files);
     testing::UnitTest::GetInstance()->listeners().Append(new watchdog); // GoogleTest deletes it
-    const int status = RUN_ALL_TESTS();
-    if (testing::UnitTest::GetInstance()->test_to_run_count() == 0) {
-        std::fprintf(stderr, "the filter leaves no test\n");
-        return 2;
-    }
-    return status;
+    return run_tests();
 }
