@@ -24,7 +24,7 @@ set_source_files_properties(${peer_program} PROPERTIES COMPILE_DEFINITIONS "main
 target_link_libraries(unit_peer PRIVATE xvsock_peer_link xvsock_common Boost::json Boost::program_options GTest::gtest_main)
 gtest_discover_tests(unit_peer TEST_PREFIX peer. PROPERTIES TIMEOUT 60)
 
-# The xenstore client has a thread of its own.
+# The xenstore client has a thread of its own, and so has a vchan_stream.
 if(XVSOCK_SANITIZE) # a build that is sanitized as a whole cannot mix them
   target_sources(unit_peer PRIVATE peer_store.cpp)
 else()
@@ -33,5 +33,12 @@ else()
     target_link_libraries(unit_xenstore_${sanitizer} PRIVATE xvsock_userspace_${sanitizer} GTest::gtest_main)
     xvsock_sanitize(unit_xenstore_${sanitizer} ${sanitizer})
     gtest_discover_tests(unit_xenstore_${sanitizer} TEST_PREFIX ${sanitizer}. PROPERTIES TIMEOUT 120)
+
+    # The library's own code, over fakes of the libraries below it.
+    add_executable(unit_vchan_asio_${sanitizer} peer_fake_xenstore.cpp vchan_asio.cpp vchan_fake_xen.cpp)
+    target_link_libraries(unit_vchan_asio_${sanitizer} PRIVATE xvsock_userspace_${sanitizer} ${xenvchan_static}
+                          GTest::gtest_main)
+    xvsock_sanitize(unit_vchan_asio_${sanitizer} ${sanitizer})
+    gtest_discover_tests(unit_vchan_asio_${sanitizer} TEST_PREFIX ${sanitizer}. PROPERTIES TIMEOUT 120)
   endforeach()
 endif()
