@@ -15,6 +15,7 @@ for services in g2 g3 dom0; do
     tb wait "services-$services" 100 > /dev/null || { echo "FAILED: no services in $services"; exit 1; }
 done
 test_with '-VchanError.NoDevicesAreExplained:VchanEnd.ADestroyedDomainResetsWhatWaits'
+[ "$(page-hello visit "$DOMID_g2")" = "hello world" ] || { echo "FAILED: the program of docs/asio.md"; failed=1; }
 test_with 'VchanEnd.ADestroyedDomainResetsWhatWaits' # there is nothing in g3 after that
 tb signal g1-done
 exit $failed
