@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <utility>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 namespace xvsock::xenstore::detail {
@@ -63,6 +64,7 @@ void connection::cancel() {
 
 void connection::close() {
     cancel();
+    std::vector<std::shared_ptr<operation>> done; // destroyed without the lock
     std::thread finished;
     {
         const std::lock_guard lock(mutex_);
@@ -70,8 +72,10 @@ void connection::close() {
         tasks_.clear();
         for (const auto& [token, state] : watches_) {
             state->error = boost::asio::error::operation_aborted;
-            if (state->waiter)
+            if (state->waiter) {
                 state->waiter->fail(to_exception(state->error));
+                done.push_back(std::exchange(state->waiter, nullptr));
+            }
         }
         notices_.reset();
         changed_.notify_one();
@@ -148,8 +152,9 @@ void connection::finish(task& current, std::exception_ptr error) {
         current.job->complete();
     } else if (error) {
         current.watched->error = error_code_of(error);
-        if (current.watched->waiter)
-            current.watched->waiter->fail(to_exception(current.watched->error));
+        current.job = std::exchange(current.watched->waiter, nullptr); // is destroyed without the lock
+        if (current.job)
+            current.job->fail(to_exception(current.watched->error));
     }
 }
 
@@ -248,7 +253,7 @@ void connection::set_watch(watch_state& state) {
     if (closed_)
         return;
     if (!notices_->is_open()) {
-        const int copy = dup(xs_fileno(handle_));
+        const int copy = fcntl(xs_fileno(handle_), F_DUPFD_CLOEXEC, 0);
         if (copy < 0)
             fail(what, errno);
         notices_->assign(copy);
@@ -290,9 +295,10 @@ void connection::listen() {
     listening_ = true;
     notices_->async_wait(boost::asio::posix::stream_descriptor::wait_read,
                          [self = shared_from_this()](boost::system::error_code) {
+                             std::vector<std::shared_ptr<operation>> done; // destroyed without the lock
                              const std::lock_guard lock(self->mutex_);
                              self->listening_ = false;
-                             self->take_notices();
+                             self->take_notices(done);
                              self->listen();
                          });
 }
@@ -308,7 +314,7 @@ void connection::stop_listening_if_idle() {
 }
 
 /// Under mutex_.
-void connection::take_notices() {
+void connection::take_notices(std::vector<std::shared_ptr<operation>>& done) {
     // A watch that nobody waits on, of a node that another domain may write, must not take memory without
     // end.
     constexpr std::size_t max_notices = 1024;
@@ -328,7 +334,7 @@ void connection::take_notices() {
             state.waiter->call(view(*this, XBT_NULL));
             if (!state.waiter->complete()) // cancelled meanwhile
                 state.notices.push_front(std::move(next));
-            state.waiter.reset();
+            done.push_back(std::exchange(state.waiter, nullptr));
         }
     }
 }

@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 // The header does not say that its functions are C.
 extern "C" {
@@ -82,7 +83,7 @@ private:
     void set_watch(watch_state& state);
     void end_watch(const watch_state& state);
     void listen();
-    void take_notices();
+    void take_notices(std::vector<std::shared_ptr<operation>>& done);
 
     xs_handle* handle_ = nullptr; // of the calling thread; others use it under mutex_, while it is not null
 

@@ -16,6 +16,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <new>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -37,6 +38,8 @@ inline boost::system::error_code error_code_of(const std::exception_ptr& error) 
         return {failure.code().value(), boost::system::generic_category()};
     } catch (const boost::system::system_error& failure) {
         return failure.code();
+    } catch (const std::bad_alloc&) {
+        return make_error_code(boost::system::errc::not_enough_memory);
     }
 }
 
@@ -110,8 +113,17 @@ public:
     }
 
     bool failed() const noexcept override { return error_ != nullptr; }
-    bool complete() noexcept override { return post(std::move(error_), std::move(result_)); }
-    void fail(std::exception_ptr error) noexcept override { post(std::move(error), {}); }
+    bool complete() noexcept override {
+        // What nobody takes stays with the thread that made it.
+        if (!this->take_completion())
+            return false;
+        post(std::move(error_), std::move(result_));
+        return true;
+    }
+    void fail(std::exception_ptr error) noexcept override {
+        if (this->take_completion())
+            post(std::move(error), {});
+    }
 
 private:
     /// What takes the result, and where. As Asio's own operations, it is work of the client's executor,
@@ -129,12 +141,11 @@ private:
         Handler handler;
     };
 
-    bool post(std::exception_ptr error, stored_result<Result> result) {
-        if (!this->take_completion())
-            return false;
-        outcome taken = *std::exchange(outcome_, std::nullopt);
-        const auto executor = taken.work.get_executor();
-        boost::asio::post(executor, [taken = std::move(taken), error = std::move(error),
+    /// What is left of a handler that cannot be moved is destroyed with the operation: not here, where the
+    /// caller may have a lock that the handler's destructor needs.
+    void post(std::exception_ptr error, stored_result<Result> result) {
+        const auto executor = outcome_->work.get_executor();
+        boost::asio::post(executor, [taken = std::move(*outcome_), error = std::move(error),
                                      result = std::move(result)]() mutable {
             taken.work.reset();
             const auto target = taken.handler_work.get_executor();
@@ -146,7 +157,6 @@ private:
                 taken.finish(std::move(taken.handler), error, std::move(result));
             });
         });
-        return true;
     }
 
     Call call_;
