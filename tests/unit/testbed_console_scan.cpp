@@ -87,6 +87,16 @@ TEST(testbed_console_scan, expected_lines_are_allowed) {
     EXPECT_EQ(scanner.reports().size(), 1U);
 }
 
+TEST(testbed_console_scan, the_trace_of_an_expected_warning_is_allowed) {
+    console_scanner scanner({"at b\\.c:1"});
+    scanner.feed("[    1.000000] WARNING: CPU: 0 PID: 1 at b.c:1\n"
+                 "[    1.000000] Call Trace:\n"
+                 "[    1.000000] ---[ end trace 0000000000000000 ]---\n");
+    EXPECT_TRUE(scanner.reports().empty());
+    scanner.feed("[    1.000000] Call Trace:\n");
+    EXPECT_EQ(scanner.reports().size(), 1U);
+}
+
 TEST(testbed_console_scan, power_off_is_no_report) {
     console_scanner scanner;
     scanner.feed("(XEN) Hardware Dom0 shutdown: rebooting machine\n[   20.000000] reboot: Power down\n");

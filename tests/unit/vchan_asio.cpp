@@ -10,6 +10,7 @@
 #include <array>
 #include <boost/asio.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <future>
 #include <numeric>
 #include <thread>
 #include <vector>
@@ -271,6 +272,63 @@ TEST_F(vchan_asio, a_path_can_be_offered_again_at_once) {
         EXPECT_EQ(error, asio::error::operation_aborted);
     }
     connected(small_rings, []() -> asio::awaitable<void> { co_return; });
+}
+
+TEST_F(vchan_asio, closing_does_not_take_away_a_later_offer_of_the_path) {
+    connected(small_rings, [this]() -> asio::awaitable<void> {
+        vchan_stream next_server(context);
+        vchan_stream next_client(context);
+        bool is_accepted = false;
+        next_server.async_accept(to_client, small_rings,
+                                 [&](const error_code& error) { is_accepted = !error; });
+        co_await after(50ms);
+        co_await client.async_close(use_awaitable);
+        co_await server.async_close(use_awaitable);
+        EXPECT_TRUE(fake::has(to_server.path + "/ring-ref"));
+        co_await next_client.async_connect(to_server, use_awaitable);
+        co_await until([&] { return is_accepted; });
+    });
+}
+
+TEST_F(vchan_asio, a_peer_that_closed_has_closed_also_when_its_domain_ends) {
+    connected(small_rings, [this]() -> asio::awaitable<void> {
+        co_await asio::async_write(server, asio::buffer("last words", 10), use_awaitable);
+        server.close();
+        fake::remove("/local/domain/1");
+        co_await after(100ms);
+        std::array<char, 20> bytes{};
+        const auto [error, size] = co_await asio::async_read(client, asio::buffer(bytes), with_error);
+        EXPECT_EQ(error, asio::error::eof);
+        EXPECT_EQ(size, 10U);
+        const auto [late, none] = co_await client.async_write_some(asio::buffer(bytes), with_error);
+        EXPECT_EQ(late, asio::error::broken_pipe);
+    });
+}
+
+// The context's threads and the strands of those who wait and cancel are others.
+TEST_F(vchan_asio, cancellation_from_another_context) {
+    asio::io_context other;
+    auto work = asio::make_work_guard(other);
+    std::jthread thread([&] { other.run(); });
+    for (int at = 0; at < 100; ++at) {
+        std::promise<error_code> result;
+        asio::cancellation_signal signal;
+        asio::post(other, [&] {
+            auto note = [&](const error_code& error) { result.set_value(error); };
+            client.async_connect(
+                to_server, asio::bind_executor(other, asio::bind_cancellation_slot(signal.slot(), note)));
+        });
+        context.restart();
+        auto own_work = asio::make_work_guard(context);
+        std::jthread own([this] { context.run_for(20s); });
+        std::this_thread::sleep_for(std::chrono::microseconds(100 * at));
+        asio::post(other, [&] { signal.emit(asio::cancellation_type::total); });
+        auto future = result.get_future();
+        ASSERT_EQ(future.wait_for(20s), std::future_status::ready) << at;
+        EXPECT_EQ(future.get(), asio::error::operation_aborted);
+        own_work.reset();
+    }
+    work.reset();
 }
 
 TEST_F(vchan_asio, the_end_of_the_peers_domain_ends_what_waits) {

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <charconv>
 #include <condition_variable>
+#include <cstdlib>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -17,6 +18,7 @@
 extern "C" {
 #include <xenevtchn.h>
 #include <xengnttab.h>
+#include <xenstore.h>
 }
 
 namespace xvsock::detail {
@@ -44,9 +46,9 @@ template <typename Handle> handle<Handle> opened(Handle* device, int (*close)(Ha
     return {device, close};
 }
 
-std::shared_ptr<::libxenvchan> owned(::libxenvchan* vchan) {
+std::shared_ptr<::libxenvchan> owned(::libxenvchan* vchan, std::string path) {
     vchan->blocking = 0; // not set by libxenvchan
-    return {vchan, ::libxenvchan_close};
+    return {vchan, vchan_closer{std::move(path)}};
 }
 
 std::size_t pages_of(std::size_t ring) {
@@ -57,7 +59,7 @@ std::size_t pages_of(std::size_t ring) {
 }
 
 /// What libxenvchan_server_init() needs of Xen, taken and given back. When it does not get it, libxenvchan
-/// (4.17) frees a pointer that it has not set yet.
+/// (4.17) frees a pointer that it has not set yet. Another program may still take it in between.
 void rehearse_server(unsigned domain, const vchan_rings& rings) {
     const auto events = opened(xenevtchn_open(nullptr, 0), xenevtchn_close, "/dev/xen/evtchn");
     if (xenevtchn_bind_unbound_port(events.get(), domain) < 0)
@@ -96,7 +98,14 @@ void require_domain(unsigned domain) {
 }
 
 xenstore::domid own_domain(const xenstore::view& nodes) {
-    return static_cast<xenstore::domid>(std::stoul(nodes.read("domid").value_or("0")));
+    const auto text = nodes.read("domid").value_or("0");
+    xenstore::domid own = 0;
+    std::from_chars(text.data(), text.data() + text.size(), own);
+    return own;
+}
+
+std::string absolute(const std::string& path, xenstore::domid own) {
+    return path.starts_with('/') ? path : domain_node(own) + "/" + path;
 }
 
 /// A client's node, below its home, for the servers of that domain: they see it go when it is destroyed. One
@@ -108,25 +117,49 @@ std::string sign_for(unsigned server) {
 void leave_sign(const xenstore::view& nodes, unsigned server) {
     try {
         const auto sign = sign_for(server);
-        if (nodes.exists(sign))
-            return;
-        nodes.write(sign, "");
-        nodes.set_permissions(sign,
-                              xenstore::owned_by(own_domain(nodes), {static_cast<xenstore::domid>(server)}));
-    } catch (const std::system_error&) { // the server does without
+        const auto readers = xenstore::owned_by(own_domain(nodes), {static_cast<xenstore::domid>(server)});
+        if (!nodes.exists(sign))
+            nodes.write(sign, "");
+        if (nodes.get_permissions(sign) != readers)
+            nodes.set_permissions(sign, readers);
+    } catch (const std::system_error& error) {
+        if (error.code().value() == ECANCELED)
+            throw;
+        // The server does without.
     }
 }
 
-/// The client's byte in the shared page, as long as it can be mapped.
-std::optional<std::uint8_t> client_live(::xengnttab_handle* grants, unsigned domain,
-                                        std::uint32_t reference) {
-    void* const page = ::xengnttab_map_grant_ref(grants, domain, reference, PROT_READ);
+/// What a server's page says, as long as it can be mapped.
+found look_at_page(unsigned domain, std::uint32_t reference) {
+    const auto grants = opened(xengnttab_open(nullptr, 0), xengnttab_close, "/dev/xen/gntdev");
+    void* const page = ::xengnttab_map_grant_ref(grants.get(), domain, reference, PROT_READ);
     if (page == nullptr)
-        return std::nullopt;
-    const auto live =
-        __atomic_load_n(&static_cast<const ::vchan_interface*>(page)->cli_live, __ATOMIC_RELAXED);
-    ::xengnttab_unmap(grants, page, 1);
-    return live;
+        return found::nothing;
+    const auto* const shared = static_cast<const ::vchan_interface*>(page);
+    const auto server = __atomic_load_n(&shared->srv_live, __ATOMIC_RELAXED);
+    const auto client = __atomic_load_n(&shared->cli_live, __ATOMIC_RELAXED);
+    ::xengnttab_unmap(grants.get(), page, 1);
+    if (server == is_closed)
+        return found::nothing;
+    if (client == is_open)
+        return found::occupied;
+    return client == is_closed ? found::left : found::vchan;
+}
+
+/// Closing also removes the nodes of the path, which may be those of a later offer.
+void keep_nodes_of_others(::libxenvchan& vchan) {
+    if (vchan.is_server == 0 || vchan.xs_path == nullptr)
+        return;
+    const std::unique_ptr<::xs_handle, void (*)(::xs_handle*)> store(::xs_open(0), ::xs_close);
+    if (!store)
+        return;
+    const std::string node = std::string(vchan.xs_path) + "/event-channel";
+    const std::unique_ptr<void, void (*)(void*)> port(::xs_read(store.get(), XBT_NULL, node.c_str(), nullptr),
+                                                      std::free);
+    if (!port || static_cast<const char*>(port.get()) != std::to_string(vchan.event_port)) {
+        std::free(vchan.xs_path);
+        vchan.xs_path = nullptr;
+    }
 }
 
 /// The paths that are being closed; never destroyed, for their threads may see the end of the program.
@@ -148,23 +181,35 @@ void wait_until_closed(const std::string& path) {
 
 } // namespace
 
-void close_in_background(std::shared_ptr<::libxenvchan> vchan, std::string path) {
-    {
-        const std::lock_guard lock(closing().mutex);
-        closing().paths.insert(path);
-    }
-    const auto last = std::make_shared<std::shared_ptr<::libxenvchan>>(std::move(vchan));
-    const auto close = [last, path] {
-        last->reset();
-        const std::lock_guard lock(closing().mutex);
-        closing().paths.erase(closing().paths.find(path));
-        closing().changed.notify_all();
-    };
+void vchan_closer::operator()(::libxenvchan* vchan) const noexcept {
     try {
-        std::thread(close).detach();
-    } catch (const std::system_error&) { // no thread is to be had: here, then
+        const auto close = [vchan, path = path] {
+            keep_nodes_of_others(*vchan);
+            ::libxenvchan_close(vchan);
+            const std::lock_guard lock(closing().mutex);
+            closing().paths.erase(closing().paths.find(path));
+            closing().changed.notify_all();
+        };
+        {
+            const std::lock_guard lock(closing().mutex);
+            closing().paths.insert(path);
+        }
+        try {
+            if (!here) {
+                std::thread(close).detach();
+                return;
+            }
+        } catch (const std::system_error&) { // no thread is to be had: here, then
+        }
         close();
+    } catch (const std::bad_alloc&) {
+        ::libxenvchan_close(vchan);
     }
+}
+
+void close_here(std::shared_ptr<::libxenvchan> vchan) {
+    if (auto* const closer = std::get_deleter<vchan_closer>(vchan))
+        closer->here = true;
 }
 
 std::string domain_node(unsigned domain) {
@@ -180,30 +225,28 @@ boost::system::error_code check(const vchan_address& peer, const vchan_rings& ri
     return {};
 }
 
-opened_vchan open_client(const xenstore::view& nodes, const vchan_address& peer, bool also_used) {
+opened_vchan open_client(const xenstore::view& nodes, const vchan_address& peer, bool also_left) {
     require_domain(peer.domain);
     const auto page = written(nodes, peer.path + "/ring-ref");
     if (!page || !written(nodes, peer.path + "/event-channel"))
         return {};
-    // Which libxenvchan would not tell from a server that is gone.
-    const auto grants = opened(xengnttab_open(nullptr, 0), xengnttab_close, "/dev/xen/gntdev");
-    const auto live = client_live(grants.get(), peer.domain, *page);
-    if (!live)
-        return {};
-    if (*live == is_open || (*live == is_closed && !also_used))
-        return {nullptr, {}, true};
+    const auto seen = look_at_page(peer.domain, *page);
+    if (seen != found::vchan && !(seen == found::left && also_left))
+        return {seen};
     leave_sign(nodes, peer.domain);
     auto* vchan = ::libxenvchan_client_init(nullptr, static_cast<int>(peer.domain), peer.path.c_str());
-    if (vchan == nullptr)
-        return {};
-    auto client = owned(vchan);
+    if (vchan == nullptr) // another client was faster, or there is no more of something
+        return {found::occupied};
+    auto client = owned(vchan, peer.path);
     if (::libxenvchan_is_open(vchan) == 0)
         return {};
-    return {client, peer.path + "/ring-ref"};
+    return {found::vchan, std::move(client), peer.path + "/ring-ref"};
 }
 
 opened_vchan open_server(const xenstore::view& nodes, const vchan_address& peer, const vchan_rings& rings) {
-    wait_until_closed(peer.path);
+    const auto own = own_domain(nodes);
+    const auto path = absolute(peer.path, own);
+    wait_until_closed(path);
     require_domain(peer.domain);
     rehearse_server(peer.domain, rings);
     nodes.make(peer.path); // or why not
@@ -215,7 +258,7 @@ opened_vchan open_server(const xenstore::view& nodes, const vchan_address& peer,
         nodes.remove(peer.path);
         fail(error, "offer a vchan at " + peer.path);
     }
-    return {owned(vchan), domain_node(peer.domain) + "/" + sign_for(own_domain(nodes))};
+    return {found::vchan, owned(vchan, path), domain_node(peer.domain) + "/" + sign_for(own)};
 }
 
 } // namespace xvsock::detail

@@ -4,12 +4,14 @@
 #include "open_vchan.hpp"
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 #include <chrono>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -48,8 +50,8 @@ std::size_t at_most_a_ring(std::size_t size, const ::libxenvchan_ring& ring) {
 } // namespace
 
 vchan_session::vchan_session(asio::any_io_executor executor)
-    : executor_(std::move(executor)), xenstore_(executor_), events_(executor_),
-      changed_(executor_, asio::steady_timer::time_point::max()), closing_(executor_) {}
+    : executor_(std::move(executor)), strand_(asio::make_strand(executor_)), xenstore_(executor_),
+      events_(executor_), changed_(executor_, asio::steady_timer::time_point::max()), closing_(executor_) {}
 
 vchan_session::~vchan_session() = default;
 
@@ -72,9 +74,25 @@ void vchan_session::cancel() {
     const std::lock_guard hold(mutex_);
     ++cancellations_;
     changed_.cancel();
-    xenstore_.cancel();
-    if (setup_)
-        setup_->cancel();
+    cancel_setup();
+}
+
+/// Ends what connect or serve waits for. It may be between looking whether it should and waiting: so once
+/// more when the strand is done with that step, unless another operation has begun.
+void vchan_session::cancel_setup() {
+    if (!busy_)
+        return;
+    const auto end_waits = [this] {
+        xenstore_.cancel();
+        if (setup_)
+            setup_->cancel();
+    };
+    end_waits();
+    asio::post(strand_, [self = shared_from_this(), end_waits] {
+        const std::lock_guard hold(self->mutex_);
+        if (self->busy_ && self->given_up(self->begun_))
+            end_waits();
+    });
 }
 
 unsigned vchan_session::cancellations() const {
@@ -85,8 +103,7 @@ unsigned vchan_session::cancellations() const {
 void vchan_session::close() {
     const std::lock_guard hold(mutex_);
     cancel();
-    if (auto vchan = release())
-        close_in_background(std::move(vchan), path_);
+    release();
 }
 
 std::shared_ptr<::libxenvchan> vchan_session::release() {
@@ -94,15 +111,18 @@ std::shared_ptr<::libxenvchan> vchan_session::release() {
     events_.close(ignored);
     listening_ = false;
     forget_signs();
-    ++cancellations_;
     changed_.cancel();
+    has_ended_ = false;
     return std::exchange(vchan_, nullptr);
 }
 
 // ---- Moving bytes
 
+/// What a write says to a peer that has closed, or else whose domain is gone.
 error_code vchan_session::ended() const {
-    return domain_gone_ ? error_code(asio::error::connection_reset) : error_code(asio::error::broken_pipe);
+    return domain_gone_ && ::libxenvchan_is_open(vchan_.get()) != 0
+               ? error_code(asio::error::connection_reset)
+               : error_code(asio::error::broken_pipe);
 }
 
 vchan_attempt vchan_session::read(void* data, std::size_t size) {
@@ -111,6 +131,8 @@ vchan_attempt vchan_session::read(void* data, std::size_t size) {
         return failed(asio::error::bad_descriptor);
     if (size == 0)
         return vchan_outcome{};
+    if (has_ended_) // also when another client has come since
+        return failed(asio::error::eof);
     if (!is_possible(vchan_->read))
         return failed(make_error(boost::system::errc::protocol_error));
     size = at_most_a_ring(size, vchan_->read);
@@ -119,10 +141,12 @@ vchan_attempt vchan_session::read(void* data, std::size_t size) {
         got = ::libxenvchan_read(vchan_.get(), data, size);
     if (got > 0)
         return vchan_outcome{{}, static_cast<std::size_t>(got)};
+    if (got < 0) {
+        has_ended_ = true;
+        return failed(asio::error::eof);
+    }
     if (domain_gone_)
         return failed(asio::error::connection_reset);
-    if (got < 0)
-        return failed(asio::error::eof);
     return std::nullopt;
 }
 
@@ -249,12 +273,13 @@ void vchan_session::watch_signs() {
 
 void vchan_session::watch(const std::shared_ptr<sign_of_life>& sign) {
     sign->is_watched = true;
-    sign->watch.async_wait([self = shared_from_this(), sign](const error_code& error, const std::string&) {
-        const std::lock_guard hold(self->mutex_);
-        sign->is_watched = false;
-        if (self->heeds(*sign))
-            self->on_notice(sign, error);
-    });
+    sign->watch.async_wait(
+        [self = shared_from_this(), sign = sign](const error_code& error, const std::string&) {
+            const std::lock_guard hold(self->mutex_);
+            sign->is_watched = false;
+            if (self->heeds(*sign))
+                self->on_notice(sign, error);
+        });
 }
 
 bool vchan_session::heeds(const sign_of_life& sign) const {
@@ -271,17 +296,24 @@ void vchan_session::on_notice(const std::shared_ptr<sign_of_life>& sign, const e
         look_for(sign);
 }
 
+/// The peer may change what is watched as fast as it likes: there is one look at a time, and one after it.
 void vchan_session::look_for(const std::shared_ptr<sign_of_life>& sign) {
-    xenstore_.async_read(sign->watch.path(),
-                         [self = shared_from_this(), sign](const error_code& found, const std::string&) {
-                             const std::lock_guard hold(self->mutex_);
-                             if (!self->heeds(*sign))
-                                 return;
-                             if (found == asio::error::operation_aborted) // with something else: cancel()
-                                 self->look_for(sign);
-                             else
-                                 self->judge(*sign, found);
-                         });
+    sign->look_again = sign->is_looked_for;
+    if (sign->is_looked_for)
+        return;
+    sign->is_looked_for = true;
+    xenstore_.async_read(sign->watch.path(), [self = shared_from_this(), sign = sign](const error_code& found,
+                                                                                      const std::string&) {
+        const std::lock_guard hold(self->mutex_);
+        sign->is_looked_for = false;
+        if (!self->heeds(*sign))
+            return;
+        // Aborted with something else: by cancel().
+        if (sign->look_again || found == asio::error::operation_aborted)
+            self->look_for(sign);
+        else
+            self->judge(*sign, found);
+    });
 }
 
 void vchan_session::judge(sign_of_life& sign, const error_code& error) {
@@ -311,8 +343,7 @@ void vchan_session::judge_again() {
 void vchan_session::domain_is_gone() {
     domain_gone_ = true;
     changed_.cancel();
-    if (setup_)
-        setup_->cancel();
+    cancel_setup();
 }
 
 // ---- Beginning and ending
@@ -325,12 +356,11 @@ error_code vchan_session::begin(const started& begun, const vchan_address& peer,
         return asio::error::already_connected;
     if (const auto wrong = check(peer, rings))
         return wrong;
-    busy_ = true;
-    peer_ = peer.domain;
-    path_ = peer.path;
     domain_gone_ = false;
     forget_signs();
-    add_sign(sign_of_life::domain, domain_node(peer_), false);
+    add_sign(sign_of_life::domain, domain_node(peer.domain), false);
+    busy_ = true;
+    begun_ = begun;
     enter();
     return {};
 }
@@ -342,13 +372,24 @@ void vchan_session::end() {
     leave();
 }
 
-void vchan_session::adopt(opened_vchan opened, sign_of_life::kind peer) {
+error_code vchan_session::adopt(opened_vchan opened, sign_of_life::kind peer, const started& begun) {
     const std::lock_guard hold(mutex_);
-    events_.assign(::dup(::libxenvchan_fd_for_select(opened.vchan.get())));
+    if (const auto why = given_up(begun))
+        return why;
+    error_code error;
+    const int copy = ::fcntl(::libxenvchan_fd_for_select(opened.vchan.get()), F_DUPFD_CLOEXEC, 0);
+    if (copy < 0)
+        return {errno, boost::system::system_category()};
+    events_.assign(copy, error);
+    if (error) {
+        ::close(copy);
+        return error;
+    }
     vchan_ = std::move(opened.vchan);
     ++opened_;
-    listen();
     add_sign(peer, std::move(opened.sign), peer == sign_of_life::server);
+    listen();
+    return {};
 }
 
 /// Why not to go on with what begins.
@@ -369,10 +410,18 @@ vchan_session::result vchan_session::connect(std::shared_ptr<vchan_session> self
                                              vchan_address peer) {
     co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
     co_await asio::this_coro::throw_if_cancelled(false);
-    if (const auto wrong = self->begin(begun, peer, {}))
-        co_return wrong;
-    const error_code error = co_await self->find_server(begun, std::move(peer));
-    self->end();
+    error_code error;
+    bool has_begun = false;
+    try {
+        error = self->begin(begun, peer, {});
+        has_begun = !error;
+        if (has_begun)
+            error = co_await self->find_server(begun, std::move(peer));
+    } catch (...) { // no memory, no thread, no descriptor
+        error = xenstore::detail::error_code_of(std::current_exception());
+    }
+    if (has_begun)
+        self->end();
     co_return error;
 }
 
@@ -381,32 +430,31 @@ vchan_session::result vchan_session::find_server(started begun, vchan_address pe
         const std::lock_guard hold(mutex_);
         setup_.emplace(xenstore_, peer.path);
     }
-    bool is_used = false;
+    auto last = found::nothing;
     for (;;) {
         error_code error;
-        const auto look_again = is_used ? look_again_later() : nullptr;
+        const bool comes_back = last == found::occupied || last == found::left;
+        const auto look_again = comes_back ? look_again_later() : nullptr;
+        if (const auto why = given_up(begun))
+            co_return why;
         co_await setup_->async_wait(asio::redirect_error(asio::use_awaitable, error));
         if (const auto why = given_up(begun))
             co_return why;
-        const bool is_late = is_used && error == asio::error::operation_aborted;
+        const bool is_late = comes_back && error == asio::error::operation_aborted;
         if (error && !is_late)
             co_return error;
-        auto open = [peer, is_late](const xenstore::view& nodes) {
-            return open_client(nodes, peer, is_late);
+        const bool also_left = is_late && last == found::left;
+        auto open = [peer, also_left](const xenstore::view& nodes) {
+            return open_client(nodes, peer, also_left);
         };
-        auto found = co_await xenstore_.async_run(open, asio::redirect_error(asio::use_awaitable, error));
-        if (const auto why = given_up(begun)) {
-            if (found.vchan)
-                close_in_background(std::move(found.vchan), peer.path);
+        auto seen = co_await xenstore_.async_run(open, asio::redirect_error(asio::use_awaitable, error));
+        if (const auto why = given_up(begun))
             co_return why;
-        }
         if (error)
             co_return error;
-        if (found.vchan) {
-            adopt(std::move(found), sign_of_life::server);
-            co_return error_code();
-        }
-        is_used = found.is_used;
+        if (seen.vchan)
+            co_return adopt(std::move(seen), sign_of_life::server, begun);
+        last = seen.what;
     }
 }
 
@@ -425,12 +473,22 @@ vchan_session::result vchan_session::serve(std::shared_ptr<vchan_session> self, 
                                            vchan_address peer, vchan_rings rings) {
     co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
     co_await asio::this_coro::throw_if_cancelled(false);
-    if (const auto wrong = self->begin(begun, peer, rings))
-        co_return wrong;
-    const error_code error = co_await self->wait_for_client(begun, std::move(peer), rings);
-    if (error)
-        self->close();
-    self->end();
+    error_code error;
+    bool has_begun = false;
+    try {
+        error = self->begin(begun, peer, rings);
+        has_begun = !error;
+        if (has_begun)
+            error = co_await self->wait_for_client(begun, std::move(peer), rings);
+    } catch (...) { // no memory, no thread, no descriptor
+        error = xenstore::detail::error_code_of(std::current_exception());
+    }
+    if (has_begun) {
+        const std::lock_guard hold(self->mutex_);
+        if (error)
+            self->release();
+        self->end();
+    }
     co_return error;
 }
 
@@ -438,25 +496,25 @@ vchan_session::result vchan_session::wait_for_client(started begun, vchan_addres
     error_code error;
     auto open = [peer, rings](const xenstore::view& nodes) { return open_server(nodes, peer, rings); };
     auto offer = co_await xenstore_.async_run(open, asio::redirect_error(asio::use_awaitable, error));
-    if (const auto why = given_up(begun)) {
-        if (offer.vchan)
-            close_in_background(std::move(offer.vchan), peer.path);
+    if (const auto why = given_up(begun))
         co_return why;
-    }
     if (error)
         co_return error;
-    adopt(std::move(offer), sign_of_life::client);
-    if (const auto why = given_up(begun))
+    if (const auto why = adopt(std::move(offer), sign_of_life::client, begun))
         co_return why;
     auto look = [](vchan_session& session) { return session.accepted(); };
     co_await async_attempt(look, asio::redirect_error(asio::use_awaitable, error));
-    if (!error) { // now a client that leaves a sign has left it
-        const std::lock_guard hold(mutex_);
-        for (const auto& sign : signs_)
-            if (sign->what == sign_of_life::client)
-                look_for(sign);
-    }
+    if (!error)
+        look_for_client();
     co_return error;
+}
+
+/// A client that leaves a sign has left it when it is connected.
+void vchan_session::look_for_client() {
+    const std::lock_guard hold(mutex_);
+    for (const auto& sign : signs_)
+        if (sign->what == sign_of_life::client)
+            look_for(sign);
 }
 
 vchan_session::result vchan_session::close_drained(std::shared_ptr<vchan_session> self, started begun) {
@@ -475,10 +533,11 @@ vchan_session::result vchan_session::close_drained(std::shared_ptr<vchan_session
     std::shared_ptr<::libxenvchan> vchan;
     {
         const std::lock_guard hold(self->mutex_);
+        ++self->cancellations_;
         vchan = self->release();
     }
     error_code ignored; // of xenstored
-    auto let_go = [vchan = std::move(vchan)](const xenstore::view&) mutable { vchan.reset(); };
+    auto let_go = [vchan = std::move(vchan)](const xenstore::view&) mutable { close_here(std::move(vchan)); };
     co_await self->xenstore_.async_run(std::move(let_go), asio::redirect_error(asio::use_awaitable, ignored));
     co_return error;
 }

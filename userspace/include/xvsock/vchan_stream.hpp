@@ -10,6 +10,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/execution_context.hpp>
 #include <concepts>
 #include <exception>
@@ -39,8 +40,8 @@ struct vchan_rings {
 /// block but fail with would_block), so async_read, async_write, asio::ssl::stream and the like take it.
 ///
 /// Its calls are made by its own thread where libxenvchan blocks, and by nobody while there is nothing to do:
-/// it asks to be notified and never polls. Each stream has a thread and a connection to xenstored: for many
-/// connections there are sockets.
+/// it asks to be notified and does not poll, but for a server that another client occupies. Each stream has a
+/// thread and a connection to xenstored: for many connections there are sockets.
 ///
 /// The end: a peer that closes, exits or is killed gives eof, when all that it has written is read; a peer's
 /// domain that is destroyed gives connection_reset. Then writes fail with broken_pipe or connection_reset. A
@@ -52,8 +53,9 @@ struct vchan_rings {
 /// nothing that a guest could see: there a server waits as long as it wants to.
 ///
 /// Distinct operations may be outstanding at once, one read and one write; as with sockets, several threads
-/// at once need a strand for what they call, not for what completes. It does not outlive a migration of its
-/// domain.
+/// at once need a strand for what they call, not for what completes. An operation that was cancelled is over
+/// when it has completed, and not before. A stream that was moved from can only be assigned to and destroyed.
+/// None outlives a migration of its domain.
 class vchan_stream {
 public:
     using executor_type = boost::asio::any_io_executor;
@@ -92,8 +94,8 @@ public:
     std::size_t available() const { return session_->available(); }
 
     /// Connects to a server, or waits until there is one: limit the time by any of Asio's means. One that has
-    /// another client is no server; one that had another is when it is still there after 250 ms. Fails with
-    /// already_connected, with name_too_long or invalid_argument for an address that cannot be, with
+    /// another client is no server; one that another has left is when it is still there after 250 ms. Fails
+    /// with already_connected, with name_too_long or invalid_argument for an address that cannot be, with
     /// host_unreachable when the domain does not exist or ends (which guests do not see before there is a
     /// server), and with what opening Xen's devices gives.
     /// Signature: void(error_code).
@@ -105,7 +107,8 @@ public:
             std::forward<Token>(token));
     }
 
-    /// Offers a vchan to one client of the peer's domain, and waits for it. Fails as async_connect() does.
+    /// Offers a vchan to one client of the peer's domain, and waits for it. Another offer of the same path
+    /// takes the place of one that nobody has come to. Fails as async_connect() does.
     /// Signature: void(error_code).
     template <typename Token> auto async_accept(vchan_address peer, vchan_rings rings, Token&& token) {
         return initiate(
@@ -117,8 +120,8 @@ public:
 
     /// Waits until the peer has read everything, then closes; its completion is the end of all that the
     /// stream had, also in xenstore. Fails with broken_pipe or connection_reset when the peer ended before it
-    /// had read everything; the stream is closed also then, but not when it is cancelled. Signature:
-    /// void(error_code).
+    /// had read everything, and with protocol_error; the stream is closed also then. When it is cancelled
+    /// before the peer has read everything, the stream stays open. Signature: void(error_code).
     template <typename Token> auto async_close(Token&& token) {
         return initiate(
             [](auto session, detail::started begun) {
@@ -155,7 +158,8 @@ public:
     /// Completes what is outstanding with operation_aborted.
     void cancel() { session_->cancel(); }
 
-    /// Closes at once, without waiting for anything; what is outstanding is cancelled. What the peer has not
+    /// Closes at once, without waiting for anything, in a thread that a program which ends does not wait for;
+    /// what is outstanding is cancelled. What the peer has not
     /// read yet it may still read, if it does not discard it: async_close() makes sure.
     void close() { session_->close(); }
 
@@ -220,9 +224,9 @@ private:
                 auto slot = boost::asio::get_associated_cancellation_slot(handler);
                 const auto relay = std::make_shared<detail::cancellation_relay>();
                 if (slot.is_connected())
-                    slot.assign([relay](boost::asio::cancellation_type type) {
+                    slot.assign([relay, strand = session->strand()](boost::asio::cancellation_type type) {
                         relay->is_cancelled = true;
-                        relay->signal.emit(type);
+                        boost::asio::dispatch(strand, [relay, type] { relay->signal.emit(type); });
                     });
                 auto finish = [handler = std::move(handler), slot, relay](
                                   const std::exception_ptr& broken, boost::system::error_code error) mutable {
@@ -242,8 +246,8 @@ private:
     std::shared_ptr<detail::vchan_session> session_;
 };
 
-/// "cannot reach domain 5 by a vchan at data/log: Operation timed out; no server is there": the error, with
-/// the peer and the likely cause.
+/// "no vchan with domain 5 at data/log: No route to host; there is no such domain, or no longer": the error,
+/// with the peer and the likely cause.
 std::string explain_vchan(const boost::system::error_code& error, const vchan_address& peer);
 
 } // namespace xvsock

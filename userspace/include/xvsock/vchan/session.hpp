@@ -16,6 +16,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
 #include <cstddef>
 #include <memory>
 #include <mutex>
@@ -51,7 +52,7 @@ struct cancellation_relay {
 
 /// An operation that is a coroutine, when it was initiated.
 struct started {
-    unsigned cancellations; ///< of the session
+    unsigned cancellations = 0; ///< of the session
     std::shared_ptr<cancellation_relay> by_slot;
 };
 
@@ -66,6 +67,8 @@ struct sign_of_life {
     xenstore::watch watch;
     bool was_there = false;
     bool is_watched = false;
+    bool is_looked_for = false;
+    bool look_again = false;
 };
 
 /// Shared by a stream and its operations, which may run in several threads at once: everything is under one
@@ -81,6 +84,7 @@ public:
     vchan_session& operator=(const vchan_session&) = delete;
 
     const boost::asio::any_io_executor& executor() const noexcept { return executor_; }
+    const boost::asio::any_io_executor& strand() const noexcept { return strand_; }
 
     // Any thread, never blocking:
     bool is_open() const;
@@ -161,7 +165,8 @@ private:
     boost::system::error_code begin(const started& begun, const vchan_address& peer,
                                     const vchan_rings& rings);
     void end();
-    void adopt(opened_vchan opened, sign_of_life::kind peer);
+    boost::system::error_code adopt(opened_vchan opened, sign_of_life::kind peer, const started& begun);
+    void look_for_client();
     boost::system::error_code given_up(const started& begun) const;
     bool is_cancelled(const started& begun) const;
     std::shared_ptr<boost::asio::steady_timer> look_again_later();
@@ -169,6 +174,7 @@ private:
     result wait_for_client(started begun, vchan_address peer, vchan_rings rings);
 
     // With the mutex held:
+    void cancel_setup();
     void enter();
     void leave();
     void listen();
@@ -188,18 +194,19 @@ private:
     boost::system::error_code ended() const;
 
     boost::asio::any_io_executor executor_;
-    mutable std::recursive_mutex mutex_; // attempts are also called by themselves
-    xenstore::client xenstore_;          // its thread makes the calls of libxenvchan that block
+    boost::asio::any_io_executor strand_; // of the coroutines and their cancellation
+    mutable std::recursive_mutex mutex_;  // attempts are also called by themselves
+    xenstore::client xenstore_;           // its thread makes the calls of libxenvchan that block
     std::shared_ptr<::libxenvchan> vchan_;
     boost::asio::posix::stream_descriptor events_; // a duplicate of the event channel's descriptor
     boost::asio::steady_timer changed_;            // never expires; cancelled when something has changed
     std::optional<xenstore::watch> setup_;         // on the server's nodes, until they are there
     std::vector<std::shared_ptr<sign_of_life>> signs_;
     boost::asio::steady_timer closing_; // how long a server may take between its nodes and its end
-    unsigned peer_ = 0;
-    std::string path_;
     bool domain_gone_ = false;
-    bool busy_ = false; // connects or serves
+    bool has_ended_ = false; // a read has said so
+    bool busy_ = false;      // connects or serves
+    started begun_;          // likewise
     unsigned waiting_ = 0;
     unsigned cancellations_ = 0;
     unsigned opened_ = 0; // vchans, the present one being the last
