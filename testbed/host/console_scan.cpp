@@ -42,6 +42,9 @@ constexpr std::array<const char*, 1> harmless{
     "Hardware Dom0 shutdown",
 };
 
+// Is the last line of what a kernel says after each WARNING.
+constexpr std::string_view end_of_trace = "---[ end trace";
+
 template <typename List> bool has_any(const std::string& line, const List& signs) {
     return std::any_of(signs.begin(), signs.end(),
                        [&](auto sign) { return line.find(sign) != std::string::npos; });
@@ -100,8 +103,14 @@ void console_scanner::take(std::string line) {
     const bool from_xen = !from_kernel && line.find("(XEN)") != std::string::npos;
     if (!from_kernel && !from_xen)
         return;
+    if (in_allowed_trace_ && line.find("Call Trace") != std::string::npos)
+        return;
+    if (line.find(end_of_trace) != std::string::npos)
+        in_allowed_trace_ = false;
     const bool sign = from_kernel ? has_any(line, kernel_signs) : has_any(line, xen_signs);
-    if ((sign || has_any(line, last_words)) && !allowed(line)) {
+    if ((sign || has_any(line, last_words)) && !open_ && allowed(line)) {
+        in_allowed_trace_ = line.find("WARNING: CPU") != std::string::npos;
+    } else if ((sign || has_any(line, last_words)) && !allowed(line)) {
         halted_ = halted_ || has_any(line, last_words);
         // A trace has many lines that match: they belong to the report that is open.
         if (!open_ || reports_.back().lines.size() >= lines_per_report) {
@@ -112,7 +121,7 @@ void console_scanner::take(std::string line) {
     if (!open_ || reports_.back().lines.size() >= lines_per_report)
         return;
     reports_.back().lines.push_back(line);
-    if (line.find("end trace") != std::string::npos)
+    if (line.find(end_of_trace) != std::string::npos)
         open_ = false;
 }
 

@@ -21,7 +21,7 @@ struct console_report {
 class console_scanner {
 public:
     /// `expected`: regular expressions of lines that are allowed, beside the built-in ones (see
-    /// docs/testbed.md).
+    /// docs/testbed.md). A WARNING's whole trace is allowed with its line.
     explicit console_scanner(const std::vector<std::string>& expected = {});
 
     /// Adds a piece of the console's output; lines may be cut anywhere.
@@ -43,6 +43,7 @@ private:
     std::string pending_;
     std::size_t line_ = 0;
     bool open_ = false; ///< the last report still takes lines
+    bool in_allowed_trace_ = false;
     bool halted_ = false;
     std::vector<console_report> reports_;
 };
