@@ -620,6 +620,29 @@ TEST_F(vchan_asio, impossible_indices_are_a_protocol_error) {
     });
 }
 
+// What they own goes with them: streams, threads, connections to xenstored.
+TEST_F(vchan_asio, operations_of_a_context_that_ends_are_destroyed) {
+    for (const bool offers : {false, true})
+        for (const auto time : {0ms, 1ms, 10ms}) {
+            bool is_over = false;
+            {
+                asio::io_context short_lived;
+                asio::co_spawn(
+                    short_lived,
+                    [&]() -> asio::awaitable<void> {
+                        vchan_stream stream(co_await asio::this_coro::executor);
+                        if (offers)
+                            co_await stream.async_accept(to_client, small_rings, use_awaitable);
+                        else
+                            co_await stream.async_connect(to_server, use_awaitable);
+                    },
+                    [&](const std::exception_ptr&) { is_over = true; });
+                short_lived.run_for(time);
+            }
+            EXPECT_FALSE(is_over);
+        }
+}
+
 // xenstored takes its time with each answer; what the context does meanwhile is not late.
 TEST_F(vchan_asio, nothing_blocks_the_contexts_thread) {
     fake::delay = 300ms;

@@ -6,7 +6,7 @@
 namespace xvsock::xenstore {
 
 client::client(executor_type executor)
-    : executor_(std::move(executor)), connection_(std::make_shared<detail::connection>(executor_)) {}
+    : executor_(std::move(executor)), connection_(detail::connection::of(executor_)) {}
 
 client::~client() {
     if (connection_)

@@ -4,6 +4,9 @@
 #include "xvsock/xenstore/client.hpp"
 
 #include <algorithm>
+#include <boost/asio/execution/context.hpp>
+#include <boost/asio/execution_context.hpp>
+#include <boost/asio/query.hpp>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
@@ -25,9 +28,47 @@ std::exception_ptr to_exception(const boost::system::error_code& error) {
     return std::make_exception_ptr(boost::system::system_error(error));
 }
 
+/// Of an execution context: when it ends, what waits for xenstored ends as Asio's own operations do. Nobody
+/// else would, for the handlers are kept here, and may be what keeps the connection.
+class connections_of_context final : public boost::asio::execution_context::service {
+public:
+    using key_type = connections_of_context;
+    static inline boost::asio::execution_context::id id;
+
+    explicit connections_of_context(boost::asio::execution_context& context) : service(context) {}
+
+    void add(const std::shared_ptr<connection>& one) {
+        const std::lock_guard lock(mutex_);
+        std::erase_if(all_, [](const auto& other) { return other.expired(); });
+        all_.push_back(one);
+    }
+
+private:
+    void shutdown() override {
+        std::vector<std::weak_ptr<connection>> all;
+        {
+            const std::lock_guard lock(mutex_);
+            all.swap(all_);
+        }
+        for (const auto& one : all)
+            if (const auto still_there = one.lock())
+                still_there->abandon();
+    }
+
+    std::mutex mutex_;
+    std::vector<std::weak_ptr<connection>> all_;
+};
+
 } // namespace
 
 connection::connection(const boost::asio::any_io_executor& executor) : notices_(executor) {}
+
+std::shared_ptr<connection> connection::of(const boost::asio::any_io_executor& executor) {
+    auto made = std::make_shared<connection>(executor);
+    auto& context = boost::asio::query(executor, boost::asio::execution::context);
+    boost::asio::use_service<connections_of_context>(context).add(made);
+    return made;
+}
 
 void connection::submit(bool transaction, std::shared_ptr<operation> job) {
     push({.job = std::move(job), .transaction = transaction});
@@ -64,7 +105,29 @@ void connection::cancel() {
 
 void connection::close() {
     cancel();
-    std::vector<std::shared_ptr<operation>> done; // destroyed without the lock
+    for (const auto& waiter : end())
+        waiter->fail(to_exception(boost::asio::error::operation_aborted));
+}
+
+void connection::abandon() {
+    std::vector<std::shared_ptr<operation>> all;
+    {
+        const std::lock_guard lock(mutex_);
+        for (const task& one : tasks_)
+            if (one.job)
+                all.push_back(one.job);
+        if (running_)
+            all.push_back(running_);
+    }
+    for (auto& waiter : end())
+        all.push_back(std::move(waiter));
+    for (const auto& one : all)
+        one->abandon();
+}
+
+/// No more calls, and nothing of the executor's is used after this. Returns who waits for notices.
+std::vector<std::shared_ptr<operation>> connection::end() {
+    std::vector<std::shared_ptr<operation>> waiters;
     std::thread finished;
     {
         const std::lock_guard lock(mutex_);
@@ -72,10 +135,8 @@ void connection::close() {
         tasks_.clear();
         for (const auto& [token, state] : watches_) {
             state->error = boost::asio::error::operation_aborted;
-            if (state->waiter) {
-                state->waiter->fail(to_exception(state->error));
-                done.push_back(std::exchange(state->waiter, nullptr));
-            }
+            if (state->waiter)
+                waiters.push_back(std::exchange(state->waiter, nullptr));
         }
         notices_.reset();
         changed_.notify_one();
@@ -87,6 +148,7 @@ void connection::close() {
     }
     if (finished.joinable())
         finished.join();
+    return waiters;
 }
 
 std::string connection::current_call() const {

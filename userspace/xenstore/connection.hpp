@@ -36,17 +36,22 @@ struct watch_state {
 };
 
 /// Shared by the client, its watches and the calling thread, which is left behind when xenstored keeps it
-/// waiting. The thread uses the executor, and what belongs to it, under the mutex and only until close():
-/// after that the execution context may be gone.
+/// waiting. The thread uses the executor, and what belongs to it, under the mutex and only until close()
+/// or abandon(): after that the execution context may be gone.
 class connection : public std::enable_shared_from_this<connection> {
 public:
     explicit connection(const boost::asio::any_io_executor& executor);
+
+    /// One that ends with the executor's context.
+    static std::shared_ptr<connection> of(const boost::asio::any_io_executor& executor);
 
     // Any thread:
     void submit(bool transaction, std::shared_ptr<operation> job);
     void cancel();
     /// The client's end: everything is cancelled, and the thread ends.
     void close();
+    /// The execution context's end: no handler is called any more.
+    void abandon();
     std::string current_call() const;
 
     std::shared_ptr<watch_state> add_watch(const std::string& path);
@@ -71,6 +76,7 @@ private:
         bool unwatch = false;
     };
 
+    std::vector<std::shared_ptr<operation>> end();
     void push(task next);
     void work();
     std::exception_ptr execute(task& current) noexcept;

@@ -63,6 +63,9 @@ public:
     /// Has the handler called with this error, unless it has been called.
     virtual void fail(std::exception_ptr error) noexcept = 0;
 
+    /// Destroys the handler without calling it, unless it has been called: its execution context ends.
+    virtual void abandon() noexcept = 0;
+
     void cancel() noexcept {
         fail(std::make_exception_ptr(boost::system::system_error(boost::asio::error::operation_aborted)));
         if (after_cancel)
@@ -123,6 +126,10 @@ public:
     void fail(std::exception_ptr error) noexcept override {
         if (this->take_completion())
             post(std::move(error), {});
+    }
+    void abandon() noexcept override {
+        if (this->take_completion())
+            outcome_.reset();
     }
 
 private:
