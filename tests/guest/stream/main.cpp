@@ -20,10 +20,12 @@ using namespace xvsock::guest;
 class watchdog : public testing::EmptyTestEventListener {
 public:
     watchdog() {
-        std::thread([this] {
+        const char* const slowness = std::getenv("SLOWNESS");
+        const int limit = 60 * (slowness != nullptr ? std::atoi(slowness) : 1);
+        std::thread([this, limit] {
             for (;;) {
                 const auto before = tests_.load();
-                for (int second = 0; second < 60 && tests_.load() == before; ++second)
+                for (int second = 0; second < limit && tests_.load() == before; ++second)
                     std::this_thread::sleep_for(1s);
                 if (tests_.load() == before) {
                     std::fputs("the last test named hangs\n", stderr);
