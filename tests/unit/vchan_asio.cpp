@@ -320,7 +320,9 @@ TEST_F(vchan_asio, cancellation_from_another_context) {
         });
         context.restart();
         auto own_work = asio::make_work_guard(context);
-        std::jthread own([this] { context.run_for(20s); });
+        std::vector<std::jthread> own;
+        for (int i = 0; i < 3; ++i)
+            own.emplace_back([this] { context.run_for(20s); });
         std::this_thread::sleep_for(std::chrono::microseconds(100 * at));
         asio::post(other, [&] { signal.emit(asio::cancellation_type::total); });
         auto future = result.get_future();

@@ -159,8 +159,8 @@ public:
     void cancel() { session_->cancel(); }
 
     /// Closes at once, without waiting for anything, in a thread that a program which ends does not wait for;
-    /// what is outstanding is cancelled. What the peer has not
-    /// read yet it may still read, if it does not discard it: async_close() makes sure.
+    /// what is outstanding is cancelled. What the peer has not read yet it may still read, if it does not
+    /// discard it: async_close() makes sure.
     void close() { session_->close(); }
 
 private:
@@ -236,7 +236,7 @@ private:
                     std::move(handler)(error);
                 };
                 boost::asio::co_spawn(
-                    session->executor(), make(session, detail::started{session->cancellations(), relay}),
+                    session->strand(), make(session, detail::started{session->cancellations(), relay}),
                     boost::asio::bind_cancellation_slot(
                         relay->signal.slot(), boost::asio::bind_executor(executor, std::move(finish))));
             },
