@@ -390,21 +390,6 @@ TEST_F(vchan_asio, a_guest_sees_the_end_of_the_clients_domain_if_it_has_left_a_s
     });
 }
 
-TEST_F(vchan_asio, a_server_that_closes_while_it_is_waited_for_is_no_lost_domain) {
-    connected(small_rings, [this]() -> asio::awaitable<void> {
-        error_code error;
-        char byte = 0;
-        client.async_read_some(asio::buffer(&byte, 1),
-                               [&](const error_code& what, std::size_t) { error = what; });
-        co_await after(20ms);
-        fake::remove(to_server.path); // as it begins to close
-        co_await after(20ms);
-        EXPECT_FALSE(error);
-        server.close();
-        co_await until([&] { return error == asio::error::eof; });
-    });
-}
-
 TEST_F(vchan_asio, a_guest_is_told_by_xen_that_a_domain_is_not_there) {
     fake::store().hidden = "/local/domain";
     fake_xen::failing.any_domain = ESRCH;

@@ -73,7 +73,7 @@ void rehearse_server(unsigned domain, const vchan_rings& rings) {
     xengntshr_unshare(grants.get(), shared, static_cast<std::uint32_t>(pages));
 }
 
-/// What the server has written to that node: nothing when it is missing, or when others may see it.
+/// What the server has written to that node: nothing when it is missing, or for others to see.
 std::optional<std::uint32_t> written(const xenstore::view& nodes, const std::string& path) {
     try {
         const auto value = nodes.read(path);

@@ -22,8 +22,6 @@ using boost::system::error_code;
 
 namespace {
 
-// A server that removes its nodes says within this time that it is closed.
-constexpr std::chrono::seconds longest_close{1};
 // A server whose client has gone removes its nodes within this time, or is for the next client, too.
 constexpr std::chrono::milliseconds until_used_again{250};
 
@@ -51,7 +49,7 @@ std::size_t at_most_a_ring(std::size_t size, const ::libxenvchan_ring& ring) {
 
 vchan_session::vchan_session(asio::any_io_executor executor)
     : executor_(std::move(executor)), strand_(asio::make_strand(executor_)), xenstore_(executor_),
-      events_(executor_), changed_(executor_, asio::steady_timer::time_point::max()), closing_(executor_) {}
+      events_(executor_), changed_(executor_, asio::steady_timer::time_point::max()) {}
 
 vchan_session::~vchan_session() = default;
 
@@ -237,8 +235,6 @@ void vchan_session::on_event(const error_code& error) {
     listening_ = false;
     if (!error)
         take_event();
-    if (::libxenvchan_is_open(vchan_.get()) == 0)
-        closing_.cancel();
     changed_.cancel();
     if (waiting_ > 0 && (!error || error == asio::error::operation_aborted))
         listen();
@@ -259,7 +255,6 @@ void vchan_session::add_sign(sign_of_life::kind what, std::string path, bool is_
 }
 
 void vchan_session::forget_signs() {
-    closing_.cancel();
     for (const auto& sign : signs_)
         sign->watch.cancel(); // whose handler holds it
     signs_.clear();
@@ -321,23 +316,12 @@ void vchan_session::judge(sign_of_life& sign, const error_code& error) {
     const bool is_missing = error == boost::system::errc::no_such_file_or_directory;
     // Where others may not see what is there, they may not see either what is missing.
     const bool is_hidden = error == boost::system::errc::permission_denied;
-    if (sign.what == sign_of_life::domain ? is_missing : sign.was_there && (is_missing || is_hidden)) {
-        if (sign.what == sign_of_life::server)
-            judge_again();
-        else
-            domain_is_gone();
-    }
-}
-
-/// A server that closes removes its nodes, and then says that it is closed: unless its domain is gone.
-void vchan_session::judge_again() {
-    closing_.expires_after(longest_close);
-    closing_.async_wait([self = shared_from_this(), number = opened_](const error_code& error) {
-        const std::lock_guard hold(self->mutex_);
-        if (!error && number == self->opened_ && self->vchan_ &&
-            ::libxenvchan_is_open(self->vchan_.get()) != 0)
-            self->domain_is_gone();
-    });
+    if (!(sign.what == sign_of_life::domain ? is_missing : sign.was_there && (is_missing || is_hidden)))
+        return;
+    // A server that closes says so in the page before it removes its nodes.
+    if (sign.what == sign_of_life::server && ::libxenvchan_is_open(vchan_.get()) == 0)
+        return;
+    domain_is_gone();
 }
 
 void vchan_session::domain_is_gone() {
@@ -560,7 +544,7 @@ std::string likely_vchan_cause(const boost::system::error_code& error, const vch
     if (error == boost::asio::error::host_unreachable)
         return "there is no such domain, or no longer";
     if (error == errc::timed_out || error == boost::asio::error::operation_aborted)
-        return "there was nobody at the other end, or nobody for whom dom0's access rights let through";
+        return "there was nobody at the other end, or what is offered there is for another domain";
     if (error == errc::no_space_on_device)
         return "the limit of xen-gntalloc on granted pages is reached (its parameter \"limit\")";
     if (error == errc::filename_too_long)

@@ -48,9 +48,9 @@ struct vchan_rings {
 /// peer that writes impossible indices to the ring gives std::errc::protocol_error.
 ///
 /// That a domain is destroyed is seen in xenstore: dom0 sees all domains; a client sees the server's nodes
-/// go, and waits for a second lest it be the server that closes; a server sees a node go that a vchan_stream
-/// which is a client leaves for it, "data/vchan-client/SERVER" in its domain's home. Other clients have
-/// nothing that a guest could see: there a server waits as long as it wants to.
+/// go while the server has not said that it is closed; a server sees a node go that a vchan_stream which is a
+/// client leaves for it, "data/vchan-client/SERVER" in its domain's home. Other clients have nothing that a
+/// guest could see: there a server waits as long as it wants to.
 ///
 /// Distinct operations may be outstanding at once, one read and one write; as with sockets, several threads
 /// at once need a strand for what they call, not for what completes. An operation that was cancelled is over

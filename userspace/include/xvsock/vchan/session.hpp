@@ -188,7 +188,6 @@ private:
     void on_notice(const std::shared_ptr<sign_of_life>& sign, const boost::system::error_code& error);
     void look_for(const std::shared_ptr<sign_of_life>& sign);
     void judge(sign_of_life& sign, const boost::system::error_code& error);
-    void judge_again();
     void domain_is_gone();
     std::shared_ptr<::libxenvchan> release();
     boost::system::error_code ended() const;
@@ -202,7 +201,6 @@ private:
     boost::asio::steady_timer changed_;            // never expires; cancelled when something has changed
     std::optional<xenstore::watch> setup_;         // on the server's nodes, until they are there
     std::vector<std::shared_ptr<sign_of_life>> signs_;
-    boost::asio::steady_timer closing_; // how long a server may take between its nodes and its end
     bool domain_gone_ = false;
     bool has_ended_ = false; // a read has said so
     bool busy_ = false;      // connects or serves
