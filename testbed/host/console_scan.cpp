@@ -108,9 +108,10 @@ void console_scanner::take(std::string line) {
     if (line.find(end_of_trace) != std::string::npos)
         in_allowed_trace_ = false;
     const bool sign = from_kernel ? has_any(line, kernel_signs) : has_any(line, xen_signs);
-    if ((sign || has_any(line, last_words)) && !open_ && allowed(line)) {
+    const bool tells = sign || has_any(line, last_words);
+    if (tells && allowed(line)) {
         in_allowed_trace_ = line.find("WARNING: CPU") != std::string::npos;
-    } else if ((sign || has_any(line, last_words)) && !allowed(line)) {
+    } else if (tells) {
         halted_ = halted_ || has_any(line, last_words);
         // A trace has many lines that match: they belong to the report that is open.
         if (!open_ || reports_.back().lines.size() >= lines_per_report) {
