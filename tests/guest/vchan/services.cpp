@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 // The other end of vchan-test: vchan-services CLIENT PATH offers a vchan for commands at PATH to the domain
 // CLIENT. A command is a line, and so is its answer. It then goes on by itself:
-//
-//   echo AT       offers a vchan there, and gives back what it reads until that ends
-//   source AT N   offers one, writes N bytes of the pattern and closes
-//   sink AT       offers one, and reads until the end
-//   result AT     waits for the end of that, and answers how many bytes of the pattern there were, and the
-//   error stuck AT      offers one, and neither reads nor writes visit AT      connects to one that the
-//   client's domain offers, and gives back what it reads nothing die           ends by SIGKILL
+// - echo AT: offers a vchan there, and gives back what it reads until that ends
+// - source AT N: offers one, writes N bytes of the pattern and closes
+// - sink AT: offers one, and reads until the end
+// - result AT: waits for the end of that; answers how many bytes of the pattern there were, and the error
+// - stuck AT: offers one, and neither reads nor writes
+// - visit AT: connects to one that the client's domain offers, and gives back what it reads
+// - nothing
+// - die: ends by SIGKILL
 #include "pattern.hpp"
 
 #include <xvsock/vchan_stream.hpp>

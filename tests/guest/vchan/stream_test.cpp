@@ -31,14 +31,10 @@ TEST_F(VchanStream, MovesMuchBothWaysAtOnce) {
 }
 
 TEST_F(VchanStream, OffersToTheOtherGuest) {
-    const vchan_address client{domain_of("g2"), "data/offered"};
     for (const auto rings : {vchan_rings{1024, 2048}, vchan_rings{2048, 4096}, vchan_rings{1 << 20, 1 << 20}})
-        run([&]() -> asio::awaitable<void> {
+        run([this, rings]() -> asio::awaitable<void> {
             vchan_stream stream(context);
-            const auto there = "/local/domain/" + std::to_string(own_domain()) + "/data/offered";
-            auto accept = stream.async_accept(client, rings, use_awaitable);
-            auto visit = tell("visit " + there);
-            co_await (std::move(accept) && std::move(visit));
+            co_await visited(stream, rings);
             co_await must_echo(stream, 1'000'000);
             co_await stream.async_close(use_awaitable);
         });

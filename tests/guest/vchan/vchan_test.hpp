@@ -82,6 +82,16 @@ protected:
         co_return stream;
     }
 
+    /// Offers a vchan that the services connect to and echo.
+    asio::awaitable<void> visited(vchan_stream& stream, vchan_rings rings = {}, std::string guest = "g2",
+                                  std::string services = "commands") {
+        const vchan_address client{domain_of(guest), "data/visited"};
+        const auto there = "/local/domain/" + std::to_string(own_domain()) + "/data/visited";
+        auto accept = stream.async_accept(client, rings, use_awaitable);
+        auto visit = tell("visit " + there, guest, services);
+        co_await (std::move(accept) && std::move(visit));
+    }
+
     /// `size` bytes of the pattern there and back, at once.
     asio::awaitable<void> must_echo(vchan_stream& stream, std::uint64_t size) {
         auto send = write_pattern(stream, size);
