@@ -65,6 +65,8 @@ protected:
     /// Runs a test of two ends that are connected.
     template <typename Body> void connected(vchan_rings rings, Body body) {
         start([this, rings, body]() -> asio::awaitable<void> {
+            // A client takes an offer that has been given up for a server while that is being closed.
+            co_await until([] { return !fake::has(to_server.path + "/ring-ref"); });
             auto accept = server.async_accept(to_client, rings, use_awaitable);
             auto connect = client.async_connect(to_server, use_awaitable);
             using namespace asio::experimental::awaitable_operators;

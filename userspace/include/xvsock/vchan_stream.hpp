@@ -108,8 +108,9 @@ public:
     }
 
     /// Offers a vchan to one client of the peer's domain, and waits for it. Another offer of the same path
-    /// takes the place of one that nobody has come to. Fails as async_connect() does.
-    /// Signature: void(error_code).
+    /// takes the place of one that nobody has come to. Fails as async_connect() does. An offer that is
+    /// cancelled is taken back by a thread of its own: a client that still finds it connects, and then sees
+    /// its end. Signature: void(error_code).
     template <typename Token> auto async_accept(vchan_address peer, vchan_rings rings, Token&& token) {
         return initiate(
             [peer = std::move(peer), rings](auto session, detail::started begun) {
