@@ -21,7 +21,7 @@ static int conn_attach_vchan(struct xvsock_conn *conn, const struct xvsock_messa
 	} else if (conn->vchan->server_port != request->event_channel) {
 		return -EINVAL;
 	}
-	xvsock_conn_point_at_page(conn);
+	xvsock_conn_point_at_page(conn, XVSOCK_LEFT_ORDER, XVSOCK_RIGHT_ORDER);
 	xvsock_vchan_use(conn->vchan, conn);
 	return 0;
 }
@@ -125,7 +125,8 @@ static enum xvsock_reason conn_make_child(struct xvsock_conn *conn, struct sock 
 		vchild->trans = xvsock_conn_get(conn); /* put in conn_close_work() */
 		WRITE_ONCE(conn->sk, child);
 		conn->served = served;
-		xvsock_conn_owe(conn, XVSOCK_OWES_RESPONSE);
+		if (served)
+			xvsock_conn_owe(conn, XVSOCK_OWES_RESPONSE);
 		peer->totals.connected++;
 	}
 	spin_unlock(&peer->lock);
@@ -159,23 +160,44 @@ static enum xvsock_reason conn_make_child(struct xvsock_conn *conn, struct sock 
 	return 0;
 }
 
+enum xvsock_reason xvsock_conn_give_socket(struct xvsock_conn *conn, struct sock *listener,
+					   struct xvsock_served *served)
+{
+	enum xvsock_reason reason;
+
+	lock_sock(listener);
+	reason = conn_make_child(conn, listener, served);
+	release_sock(listener);
+	return reason;
+}
+
+struct sock *xvsock_conn_find_listener(u32 port)
+{
+	struct sockaddr_vm addr;
+	struct sock *listener;
+
+	vsock_addr_init(&addr, xvsock_local_cid(), port);
+	listener = vsock_find_bound_socket(&addr);
+	if (!listener)
+		return NULL;
+	if (READ_ONCE(listener->sk_state) == TCP_LISTEN && !sk_acceptq_is_full(listener))
+		return listener;
+	sock_put(listener);
+	return NULL;
+}
+
 enum xvsock_reason xvsock_conn_accept(struct xvsock_peer *peer, struct xvsock_served *served)
 {
 	const struct xvsock_message *request = &served->msg;
 	enum xvsock_reason reason;
 	struct xvsock_conn *conn;
-	struct sockaddr_vm addr;
 	struct sock *listener;
 	int err;
 
 	/* Before anything is mapped: a stranger's knock must stay cheap. */
-	vsock_addr_init(&addr, xvsock_local_cid(), request->dst_port);
-	listener = vsock_find_bound_socket(&addr);
+	listener = xvsock_conn_find_listener(request->dst_port);
 	if (!listener)
 		return XVSOCK_REASON_REFUSED;
-	reason = XVSOCK_REASON_REFUSED;
-	if (READ_ONCE(listener->sk_state) != TCP_LISTEN || sk_acceptq_is_full(listener))
-		goto put_listener;
 
 	reason = XVSOCK_REASON_NOMEM;
 	conn = xvsock_conn_create(peer, false);
@@ -203,9 +225,7 @@ enum xvsock_reason xvsock_conn_accept(struct xvsock_peer *peer, struct xvsock_se
 	vchan_store_release(conn->our_live, VCHAN_OPEN);
 	conn->attached = true;
 
-	lock_sock(listener);
-	reason = conn_make_child(conn, listener, served);
-	release_sock(listener);
+	reason = xvsock_conn_give_socket(conn, listener, served);
 	if (!reason)
 		goto put_conn;
 end:

@@ -9,6 +9,7 @@
 
 #include "connection.h"
 #include "control.h"
+#include "plain.h"
 #include "trace.h"
 
 static void conn_event_work(struct work_struct *work);
@@ -23,6 +24,7 @@ struct xvsock_conn *xvsock_conn_create(struct xvsock_peer *peer, bool initiator)
 	kref_init(&conn->ref);
 	conn->peer = xvsock_peer_get(peer);
 	conn->initiator = initiator;
+	conn->server = peer->plain ? !initiator : initiator;
 	conn->accepted = !initiator;
 	conn->live = VCHAN_OPEN;
 	conn->seen_live = VCHAN_WAITING;
@@ -39,6 +41,7 @@ static void conn_free(struct kref *ref)
 	struct xvsock_conn *conn = container_of(ref, struct xvsock_conn, ref);
 
 	xvsock_peer_put(conn->peer);
+	kfree(conn->plain);
 	kfree(conn);
 }
 
@@ -72,22 +75,26 @@ static void ring_init(struct xvsock_ring *ring, struct vchan_page *page,
 		      struct vchan_indices *indices, unsigned int order, unsigned int share)
 {
 	vchan_end_init(&ring->end, indices, order);
+	ring->share = (struct xvsock_share *)((u8 *)page + share);
+	ring->large = order >= VCHAN_PAGE_SHIFT;
+	if (ring->large)
+		return;
 	ring->small = (u8 *)page + vchan_inpage_offset(order);
 	ring->small_size = 1u << order;
-	ring->share = (struct xvsock_share *)((u8 *)page + share);
 }
 
-/* The initiator is the vchan's server: it reads left and writes right. */
-void xvsock_conn_point_at_page(struct xvsock_conn *conn)
+/* The vchan's server reads left and writes right. */
+void xvsock_conn_point_at_page(struct xvsock_conn *conn, unsigned int left_order,
+			       unsigned int right_order)
 {
 	struct vchan_page *page = xvsock_page(&conn->vchan->shared, 0);
-	struct xvsock_ring *left = conn->initiator ? &conn->rx : &conn->tx;
-	struct xvsock_ring *right = conn->initiator ? &conn->tx : &conn->rx;
+	struct xvsock_ring *left = conn->server ? &conn->rx : &conn->tx;
+	struct xvsock_ring *right = conn->server ? &conn->tx : &conn->rx;
 
 	conn->page = page;
-	ring_init(left, page, &page->left, XVSOCK_LEFT_ORDER, XVSOCK_SHARE_LEFT);
-	ring_init(right, page, &page->right, XVSOCK_RIGHT_ORDER, XVSOCK_SHARE_RIGHT);
-	if (conn->initiator) {
+	ring_init(left, page, &page->left, left_order, XVSOCK_SHARE_LEFT);
+	ring_init(right, page, &page->right, right_order, XVSOCK_SHARE_RIGHT);
+	if (conn->server) {
 		conn->our_live = &page->srv_live;
 		conn->peer_live = &page->cli_live;
 		conn->asked_of_us = &page->srv_notify;
@@ -105,7 +112,7 @@ unsigned int xvsock_conn_release_rings(struct xvsock_conn *conn)
 	unsigned int held = 0;
 
 	conn->page = NULL;
-	if (conn->initiator) {
+	if (conn->server) {
 		held += xvsock_pages_revoke(&conn->tx.pages);
 		held += xvsock_pages_revoke(&conn->rx.pages);
 	} else {
@@ -121,6 +128,8 @@ unsigned int xvsock_conn_release_rings(struct xvsock_conn *conn)
  */
 static void conn_set_live(struct xvsock_conn *conn, u8 live)
 {
+	if (conn->plain)
+		live = xvsock_plain_live(live);
 	if (!conn->page || conn->live == live)
 		return;
 	conn->live = live;
@@ -188,6 +197,8 @@ void xvsock_conn_sync(struct xvsock_conn *conn)
 	 * before are in the ring for whoever looks after this.
 	 */
 	live = vchan_load_acquire(conn->peer_live);
+	if (conn->plain && live != VCHAN_CLOSED)
+		live = VCHAN_OPEN; /* libxenvchan says no more with it */
 	if (live == VCHAN_CLOSED && !READ_ONCE(xvsock_suspending)) {
 		shutdown = SHUTDOWN_MASK;
 	} else if (READ_ONCE(conn->link_lost) || READ_ONCE(conn->let_go) ||
@@ -253,6 +264,8 @@ static void conn_event_work(struct work_struct *work)
 		conn_bring_events(conn, sk);
 		release_sock(sk);
 		sock_put(sk);
+	} else if (conn->plain) {
+		xvsock_plain_event(conn);
 	}
 	xvsock_conn_put(conn);
 }
@@ -304,6 +317,12 @@ void xvsock_conn_close(struct vsock_sock *vsk)
 	queue_work(xvsock_wq, &conn->close_work); /* takes over the socket's reference */
 }
 
+void xvsock_conn_abandon(struct xvsock_conn *conn)
+{
+	conn_set_live(conn, VCHAN_CLOSED);
+	queue_work(xvsock_wq, &xvsock_conn_get(conn)->close_work);
+}
+
 /*
  * From here on nothing is begun for this connection. True if it was never
  * announced to the peer; its place on to_request is gone then.
@@ -334,6 +353,8 @@ void xvsock_conn_stop(struct xvsock_conn *conn)
 		xvsock_conn_put(conn); /* that work's */
 	if (cancel_work_sync(&conn->growth_work))
 		xvsock_conn_put(conn); /* that work's */
+	if (conn->plain && cancel_work_sync(&conn->plain->connect_work))
+		xvsock_conn_put(conn); /* that work's */
 }
 
 static void conn_close_work(struct work_struct *work)
@@ -346,16 +367,20 @@ static void conn_close_work(struct work_struct *work)
 	 * The vchan stays for now: while our REQUEST is unanswered, the peer
 	 * may still bind to the port, so the port must stay ours.
 	 */
-	xvsock_vchan_part(conn->vchan);
+	if (conn->vchan)
+		xvsock_vchan_part(conn->vchan);
 	xvsock_conn_stop(conn);
-	sock_put(conn->sk);
+	if (conn->sk)
+		sock_put(conn->sk);
 
 	spin_lock(&peer->lock);
 	conn->closed = true;
 	end = conn->let_go;
 	spin_unlock(&peer->lock);
 
-	if (conn->initiator) {
+	if (conn->plain) {
+		xvsock_plain_end(conn);
+	} else if (conn->initiator) {
 		if (end)
 			xvsock_conn_end_initiated(conn);
 	} else {
@@ -366,7 +391,7 @@ static void conn_close_work(struct work_struct *work)
 		spin_unlock(&peer->lock);
 		xvsock_control_flush(peer);
 	}
-	xvsock_conn_put(conn); /* the socket's */
+	xvsock_conn_put(conn); /* the socket's, or xvsock_conn_abandon()'s */
 }
 
 void xvsock_conn_link_lost(struct xvsock_conn *conn)

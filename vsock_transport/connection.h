@@ -13,6 +13,9 @@
  * record of the grants. Every REQUEST is answered exactly once, by RESPONSE or
  * RESET, so this holds for a connect() that was given up, too.
  *
+ * Of a plain vchan (plain.h) the acceptor is the server, and nothing of this is
+ * said: plain.c ends it.
+ *
  * References: the socket (vsk->trans), the peer's table, every queued work,
  * and a place on one of the peer's to_* lists hold one each.
  */
@@ -56,7 +59,9 @@ struct xvsock_counters {
 struct xvsock_conn {
 	struct kref ref;
 	struct xvsock_peer *peer; /* referenced */
-	bool initiator;
+	struct xvsock_plain_conn *plain; /* of a plain vchan; else NULL */
+	bool initiator; /* our socket connects, or has */
+	bool server; /* we grant the vchan's pages */
 	u32 id;
 	u32 src_port; /* of the initiator */
 	u32 dst_port;
@@ -132,15 +137,26 @@ enum xvsock_reason xvsock_conn_accept(struct xvsock_peer *peer, struct xvsock_se
  */
 void xvsock_conn_answered(struct xvsock_conn *conn, const struct xvsock_message *msg);
 
+/*
+ * The accepting side of both kinds of peers. A new socket for the connection, queued on
+ * its listener; `served` is NULL for a plain vchan. Takes the listener's lock.
+ */
+enum xvsock_reason xvsock_conn_give_socket(struct xvsock_conn *conn, struct sock *listener,
+					   struct xvsock_served *served);
+
+/* Who listens on that port and has room, referenced, or NULL. To be looked at again when locked. */
+struct sock *xvsock_conn_find_listener(u32 port);
+
 /* A new connection, referenced by the caller, or NULL. */
 struct xvsock_conn *xvsock_conn_create(struct xvsock_peer *peer, bool initiator);
 
 /* Points the connection at its shared page, which is granted or mapped. */
-void xvsock_conn_point_at_page(struct xvsock_conn *conn);
+void xvsock_conn_point_at_page(struct xvsock_conn *conn, unsigned int left_order,
+			       unsigned int right_order);
 
 /*
- * Gives the large rings back: revokes the initiator's, unmaps the acceptor's. Returns
- * how many pages of the initiator's the peer still maps. Nobody uses the vchan any more.
+ * Gives the rings' own pages back: revokes the server's, unmaps the client's. Returns
+ * how many pages of ours the peer still maps. Nobody uses the vchan any more.
  */
 unsigned int xvsock_conn_release_rings(struct xvsock_conn *conn);
 
@@ -172,6 +188,9 @@ void xvsock_conn_shutdown(struct xvsock_conn *conn, int mode);
 
 /* Parts socket and connection. What was sent stays readable for the peer. Does not sleep. */
 void xvsock_conn_close(struct vsock_sock *vsk);
+
+/* Ends a connection that has no socket and will have none. Does not sleep. */
+void xvsock_conn_abandon(struct xvsock_conn *conn);
 
 /* The peer broke a rule of this connection: the socket gets the (negative) errno. */
 void xvsock_conn_break(struct xvsock_conn *conn, int err);

@@ -259,6 +259,8 @@ irqreturn_t xvsock_data_interrupt(int irq, void *data)
 			conn->seen_live = live;
 			if (!data_live_changed(conn))
 				eoi_flags = XEN_EOI_FLAG_SPURIOUS;
+		} else if (conn->plain) { /* the client of an offer */
+			xvsock_conn_queue_event(conn);
 		}
 	}
 	wake = vchan_notify_ends_wait(conn->asked_of_peer, VCHAN_NOTIFY_WRITE, prod,

@@ -5,6 +5,7 @@
 #include "connection.h"
 #include "control.h"
 #include "limits.h"
+#include "plain.h"
 #include "trace.h"
 
 static int conn_prepare_vchan(struct xvsock_conn *conn, u64 buffer_size)
@@ -18,7 +19,7 @@ static int conn_prepare_vchan(struct xvsock_conn *conn, u64 buffer_size)
 			return PTR_ERR(vchan);
 		conn->vchan = vchan;
 	}
-	xvsock_conn_point_at_page(conn);
+	xvsock_conn_point_at_page(conn, XVSOCK_LEFT_ORDER, XVSOCK_RIGHT_ORDER);
 	page = conn->page;
 	/*
 	 * Nothing that the last connection left. An acceptor that keeps the
@@ -107,10 +108,13 @@ void xvsock_conn_end_initiated(struct xvsock_conn *conn)
 
 int xvsock_conn_connect(struct vsock_sock *vsk, struct xvsock_peer *peer)
 {
-	struct xvsock_conn *conn = xvsock_conn_create(peer, true);
 	struct sock *sk = sk_vsock(vsk);
+	struct xvsock_conn *conn;
 	int err;
 
+	if (peer->plain)
+		return xvsock_plain_connect(vsk, peer);
+	conn = xvsock_conn_create(peer, true);
 	if (!conn)
 		return -ENOMEM;
 	conn->src_port = vsk->local_addr.svm_port;
@@ -160,6 +164,8 @@ put:
 
 static void conn_connected(struct xvsock_conn *conn, struct sock *sk)
 {
+	if (conn->plain)
+		xvsock_plain_attach(conn);
 	trace_xvsock_conn(conn, XVSOCK_TRACE_ESTABLISHED, 0);
 	xvsock_tap_state(conn, false, true);
 	sk->sk_state = TCP_ESTABLISHED;

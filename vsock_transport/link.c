@@ -27,6 +27,7 @@
 
 #include "control.h"
 #include "link.h"
+#include "plain.h"
 #include "trace.h"
 
 /*
@@ -215,9 +216,9 @@ static void link_remove(struct xenbus_device *dev)
 
 /* -- frontend ------------------------------------------------------------ */
 
-static int front_publish(struct xvsock_link *link, struct xvsock_peer *peer, unsigned int version)
+int xvsock_link_publish(const char *path, grant_ref_t ref, evtchn_port_t port,
+			unsigned int version)
 {
-	struct xenbus_device *dev = link->dev;
 	struct xenbus_transaction xbt;
 	int err;
 
@@ -225,13 +226,11 @@ static int front_publish(struct xvsock_link *link, struct xvsock_peer *peer, uns
 		err = xenbus_transaction_start(&xbt);
 		if (err)
 			return err;
-		err = xenbus_printf(xbt, dev->nodename, "ring-ref", "%u",
-				    peer->control.shared.refs[0]);
+		err = xenbus_printf(xbt, path, "ring-ref", "%u", ref);
 		if (!err)
-			err = xenbus_printf(xbt, dev->nodename, "event-channel", "%u",
-					    peer->control.event.port);
-		if (!err)
-			err = xenbus_printf(xbt, dev->nodename, "version", "%u", version);
+			err = xenbus_printf(xbt, path, "event-channel", "%u", port);
+		if (!err && version)
+			err = xenbus_printf(xbt, path, "version", "%u", version);
 		if (err) {
 			xenbus_transaction_end(xbt, 1);
 			return err;
@@ -267,7 +266,8 @@ static void front_connect(struct xvsock_link *link)
 	if (err)
 		goto fail;
 	link->peer = peer;
-	err = front_publish(link, peer, version);
+	err = xvsock_link_publish(dev->nodename, peer->control.shared.refs[0],
+				  peer->control.event.port, version);
 	if (err) {
 		link_down(link);
 		link_error(link, err, "writing the control page to xenstore");
@@ -458,11 +458,111 @@ static int back_probe(struct xenbus_device *dev, const struct xenbus_device_id *
 	return err;
 }
 
+/* -- to a domain without the module: plain.h -------------------------------- */
+
+/*
+ * dom0 writes both halves. The one that xenbus takes for the backend's says
+ * Connected, and says it again when the ports have changed; it goes with the
+ * other domain.
+ */
+
+/* Reads "any", or ports. What is wrong there is left out. */
+static int plain_read_ports(struct xenbus_device *dev, const char *key,
+			    struct xvsock_plain_ports *ports)
+{
+	char *text = xenbus_read(XBT_NIL, dev->nodename, key, NULL), *rest, *word;
+
+	memset(ports, 0, sizeof(*ports));
+	if (IS_ERR(text))
+		return PTR_ERR(text) == -ENOENT ? 0 : PTR_ERR(text);
+	rest = text;
+	while ((word = strsep(&rest, " "))) {
+		if (!*word)
+			continue;
+		if (!strcmp(word, "any"))
+			ports->any = true;
+		else if (ports->count == XVSOCK_PLAIN_PORTS ||
+			 kstrtou32(word, 10, &ports->ports[ports->count]))
+			dev_warn(&dev->dev, "%s: '%s' is no port, or one of more than %u\n", key,
+				 word, XVSOCK_PLAIN_PORTS);
+		else
+			ports->count++;
+	}
+	kfree(text);
+	return 0;
+}
+
+static int plain_open(struct xvsock_link *link)
+{
+	struct xvsock_plain_ports connect, accept;
+	struct xvsock_peer *peer = link->peer;
+	int err;
+
+	err = plain_read_ports(link->dev, "connect", &connect);
+	if (!err)
+		err = plain_read_ports(link->dev, "accept", &accept);
+	if (err)
+		return err;
+	if (!peer) {
+		peer = link_create_peer(link);
+		err = peer ? xvsock_plain_init(peer) : -ENOMEM;
+		if (err) {
+			if (peer)
+				xvsock_peer_put(peer);
+			return err;
+		}
+	}
+	xvsock_plain_set_ports(peer, &connect, &accept);
+	if (link->peer)
+		return 0;
+	link->peer = peer;
+	err = xvsock_plain_open(peer);
+	if (err)
+		link_down(link);
+	return err;
+}
+
+static void plain_changed(struct xenbus_device *dev, enum xenbus_state dom0)
+{
+	struct xvsock_link *link = dev_get_drvdata(&dev->dev);
+	int err = 0;
+
+	mutex_lock(&link->lock);
+	if (link->suspended)
+		goto unlock;
+	if (dom0 == XenbusStateConnected) {
+		err = plain_open(link);
+		if (!err)
+			link_switch(link, XenbusStateConnected);
+	} else {
+		link_down(link);
+		if (dev->state != XenbusStateInitialising)
+			link_switch(link, XenbusStateClosed);
+	}
+	if (err)
+		link_error(link, err, "a link to a domain without the module");
+unlock:
+	mutex_unlock(&link->lock);
+}
+
+static int plain_probe(struct xenbus_device *dev, const struct xenbus_device_id *id)
+{
+	struct xvsock_link *link = link_create(dev, true, plain_changed);
+
+	if (!link)
+		return -ENOMEM;
+	link_switch(link, XenbusStateInitialising);
+	return 0;
+}
+
 /* ------------------------------------------------------------------------ */
 
 static const struct xenbus_device_id link_ids[] = { { "vsock" }, { "" } };
 MODULE_ALIAS("xen:vsock");
 MODULE_ALIAS("xen-backend:vsock");
+
+static const struct xenbus_device_id plain_ids[] = { { "vchan" }, { "" } };
+MODULE_ALIAS("xen:vchan");
 
 static struct xenbus_driver front_driver = {
 	.name = "xvsock-front",
@@ -481,6 +581,15 @@ static struct xenbus_driver back_driver = {
 	.otherend_changed = back_changed,
 };
 
+static struct xenbus_driver plain_driver = {
+	.name = "xvsock-plain",
+	.ids = plain_ids,
+	.probe = plain_probe,
+	.remove = link_remove,
+	.otherend_changed = plain_changed,
+	.not_essential = true,
+};
+
 /*
  * Registered without an owner: xenbus takes a reference on a driver's owner
  * for every bound device, so the module could never be unloaded while a link
@@ -495,12 +604,22 @@ int xvsock_link_register(void)
 		return err;
 	err = __xenbus_register_backend(&back_driver, NULL, KBUILD_MODNAME);
 	if (err)
-		xenbus_unregister_driver(&front_driver);
+		goto unregister_front;
+	err = __xenbus_register_frontend(&plain_driver, NULL, KBUILD_MODNAME);
+	if (err)
+		goto unregister_back;
+	return 0;
+
+unregister_back:
+	xenbus_unregister_driver(&back_driver);
+unregister_front:
+	xenbus_unregister_driver(&front_driver);
 	return err;
 }
 
 void xvsock_link_unregister(void)
 {
+	xenbus_unregister_driver(&plain_driver);
 	xenbus_unregister_driver(&back_driver);
 	xenbus_unregister_driver(&front_driver);
 }
@@ -550,6 +669,7 @@ static void link_for_each(void (*call)(struct xvsock_link *link))
 {
 	WARN_ON(driver_for_each_device(&front_driver.driver, NULL, call, link_call));
 	WARN_ON(driver_for_each_device(&back_driver.driver, NULL, call, link_call));
+	WARN_ON(driver_for_each_device(&plain_driver.driver, NULL, call, link_call));
 }
 
 void xvsock_link_suspend(void)
@@ -597,6 +717,7 @@ void xvsock_link_renew(void)
 
 	link_forget(&front_driver, &nodes);
 	link_forget(&back_driver, &nodes);
+	link_forget(&plain_driver, &nodes);
 	WRITE_ONCE(xvsock_suspending, false);
 
 	list_for_each_entry_safe(node, next, &nodes, list) {

@@ -3,6 +3,16 @@
 #ifndef XVSOCK_LINK_H
 #define XVSOCK_LINK_H
 
+#include <xen/grant_table.h>
+#include <xen/interface/event_channel.h>
+
+/*
+ * Writes where a vchan's page and event channel are found to this folder of
+ * xenstore, at once; and the protocol's version, unless that is 0. Sleeps.
+ */
+int xvsock_link_publish(const char *path, grant_ref_t ref, evtchn_port_t port,
+			unsigned int version);
+
 int xvsock_link_register(void);
 void xvsock_link_unregister(void);
 

@@ -7,6 +7,7 @@
 #include "control.h"
 #include "limits.h"
 #include "peer.h"
+#include "plain.h"
 #include "trace.h"
 
 /* A direction takes at most this part of what is left of a budget, so that many get something. */
@@ -33,7 +34,7 @@ struct xvsock_peer *xvsock_peer_create(domid_t domid)
 	INIT_LIST_HEAD(&peer->node);
 	spin_lock_init(&peer->lock);
 	xa_init_flags(&peer->initiated, XA_FLAGS_ALLOC1);
-	xa_init(&peer->accepted);
+	xa_init_flags(&peer->accepted, XA_FLAGS_ALLOC1);
 	INIT_LIST_HEAD(&peer->to_request);
 	INIT_LIST_HEAD(&peer->to_tell);
 	xvsock_vchan_init(peer);
@@ -48,6 +49,7 @@ static void peer_free(struct kref *ref)
 	/* The tables hold references of connections, which hold the peer: both are empty. */
 	xa_destroy(&peer->initiated);
 	xa_destroy(&peer->accepted);
+	kfree(peer->plain);
 	kfree(peer);
 }
 
@@ -120,8 +122,8 @@ struct xvsock_peer *xvsock_peer_next(struct xvsock_peer *peer)
 	return next;
 }
 
-/* Tells every connection of a table, each referenced while it is told. */
-static void peer_lose_connections(struct xarray *table)
+/* Each is referenced while it is told. */
+void xvsock_peer_lose(struct xarray *table, bool (*is_meant)(struct xvsock_conn *conn))
 {
 	struct xvsock_conn *conn;
 	unsigned long id = 0;
@@ -134,7 +136,8 @@ static void peer_lose_connections(struct xarray *table)
 		xa_unlock(table);
 		if (!conn)
 			return;
-		xvsock_conn_link_lost(conn);
+		if (!is_meant || is_meant(conn))
+			xvsock_conn_link_lost(conn);
 		xvsock_conn_put(conn);
 		if (id++ == ULONG_MAX)
 			return;
@@ -169,9 +172,11 @@ void xvsock_peer_down(struct xvsock_peer *peer, struct xvsock_pages *held)
 	spin_unlock(&peer->lock);
 
 	trace_xvsock_peer(peer->cid, false);
+	if (peer->plain)
+		xvsock_plain_close(peer);
 	xvsock_control_close(peer, held);
-	peer_lose_connections(&peer->initiated);
-	peer_lose_connections(&peer->accepted);
+	xvsock_peer_lose(&peer->initiated, NULL);
+	xvsock_peer_lose(&peer->accepted, NULL);
 	peer_drop_list(peer, &peer->to_request);
 	peer_drop_list(peer, &peer->to_tell);
 	xvsock_vchan_end_all(peer);

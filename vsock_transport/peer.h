@@ -31,6 +31,7 @@
 struct xvsock_conn;
 struct xvsock_counters;
 struct xvsock_peer;
+struct xvsock_plain;
 
 /* What has happened with a peer, beside what its living connections count. */
 struct xvsock_totals {
@@ -79,6 +80,9 @@ struct xvsock_peer {
 	u32 cid;
 	struct list_head node; /* in the list of peers, under peers_lock */
 
+	/* A domain without the module: no control channel, and no requests. Else NULL. */
+	struct xvsock_plain *plain;
+
 	struct xvsock_control control; /* rx end: control_work only */
 	struct work_struct control_work;
 
@@ -95,7 +99,7 @@ struct xvsock_peer {
 	bool up; /* the control vchan may be used */
 	bool broken; /* the peer broke the control protocol; the link is coming down */
 	struct xarray initiated; /* our connections by id, until the peer lets go of them */
-	struct xarray accepted; /* the peer's connections by its id, while we map them */
+	struct xarray accepted; /* the peer's, by its id while we map them; plain: by ours */
 	u32 next_id;
 	unsigned int initiated_count; /* with the vchans that wait for the next one */
 	unsigned int accepted_count; /* likewise */
@@ -159,6 +163,12 @@ static inline struct xvsock_peer *xvsock_peer_get(struct xvsock_peer *peer)
 }
 
 void xvsock_peer_put(struct xvsock_peer *peer);
+
+/*
+ * Ends connections of one of a peer's tables as if the link were lost: those that
+ * are meant, or all for NULL. Sleeps, but waits for no user.
+ */
+void xvsock_peer_lose(struct xarray *table, bool (*is_meant)(struct xvsock_conn *conn));
 
 /* Records that the peer broke the protocol. Any context. */
 void xvsock_peer_violation(struct xvsock_peer *peer, const char *what);

@@ -7,7 +7,8 @@
  * one in pages of its own (growth.c says when and how). The indices run on;
  * only the memory behind them changes, at the index `moved_at`. The writer
  * moves at once. Its reader still finds the bytes before moved_at in the small
- * ring: until it has taken these, it is `draining`.
+ * ring: until it has taken these, it is `draining`. A plain vchan's ring is
+ * small or large from its beginning to its end.
  *
  * All of it is protected by lock_sock, except what growth.c says of `growth`.
  */
@@ -26,6 +27,7 @@ enum xvsock_growth {
 	XVSOCK_GROWTH_REFUSED, /* writing initiator: the pages are being taken back */
 	XVSOCK_GROWTH_OFFERED, /* reading initiator: the writer may move, and will say if not */
 	XVSOCK_GROWTH_READY, /* both ends have the pages; never changes again */
+	XVSOCK_GROWTH_NEVER, /* of a plain vchan: it stays as its server has made it */
 };
 
 struct xvsock_ring {

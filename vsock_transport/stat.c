@@ -91,6 +91,8 @@ static const char *stat_state(const struct xvsock_conn *conn)
 {
 	if (READ_ONCE(conn->closing))
 		return "closing";
+	if (conn->plain && !READ_ONCE(conn->sk))
+		return "offered";
 	return READ_ONCE(conn->accepted) ? "established" : "connecting";
 }
 
