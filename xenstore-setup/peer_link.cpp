@@ -160,6 +160,8 @@ bool remove_link(const view& store, const link_layout& layout) {
     const bool had_backend = store.remove(layout.backend_path);
     if (!had_frontend && !had_backend)
         return false;
+    for (const std::string& path : layout.folders)
+        store.remove(path);
     for (const std::string& path : layout.removable)
         if (store.exists(path) && children(store, path).empty())
             store.remove(path);

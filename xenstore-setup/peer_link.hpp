@@ -42,12 +42,14 @@ struct wanted_node {
 
 /// All nodes of a link, parents before children.
 struct link_layout {
-    std::string frontend_path; ///< /local/domain/F/device/vsock/B
-    std::string backend_path;  ///< /local/domain/B/backend/vsock/F/B
+    std::string frontend_path; ///< of a peer link: /local/domain/F/device/vsock/B
+    std::string backend_path;  ///< of a peer link: /local/domain/B/backend/vsock/F/B
     /// Nodes that must exist above the link, shared with others: made when missing, never changed.
     std::vector<wanted_node> parents;
     /// The link's own nodes.
     std::vector<wanted_node> nodes;
+    /// The link's own, too, with whatever the domains write there.
+    std::vector<std::string> folders;
     /// Parents that remove_link() removes when nothing is left in them, children before parents.
     std::vector<std::string> removable;
 };

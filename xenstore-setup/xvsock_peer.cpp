@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// `xvsock-peer`: makes, removes and lists peer links, from dom0.
+// `xvsock-peer`: makes, removes and lists peer links and plain links, from dom0.
 #include "common/text_table.hpp"
 #include "domains.hpp"
 #include "peer_link.hpp"
+#include "plain_link.hpp"
 
 #include <xvsock/xenstore/client.hpp>
 
@@ -16,6 +17,7 @@
 #include <fmt/format.h>
 #include <iostream>
 #include <span>
+#include <sstream>
 
 namespace {
 
@@ -35,6 +37,9 @@ public:
 struct options {
     std::vector<std::string> words;
     bool json = false;
+    bool plain = false;
+    std::string accept;  ///< ports
+    std::string connect; ///< likewise
     unsigned timeout = 10;
 };
 
@@ -141,6 +146,15 @@ struct addition {
     std::vector<std::string> problems;
 };
 
+void require_no_plain_link(const xenstore::view& view, const link_ends& ends) {
+    for (const auto& plain :
+         {plain_ends{ends.backend, ends.frontend}, plain_ends{ends.frontend, ends.backend}})
+        if (view.exists(make_plain_layout(plain, {}).frontend_path))
+            throw domain_error(fmt::format("between the domains {} and {} is a plain link already; 'remove "
+                                           "--plain' it first",
+                                           plain.module, plain.plain));
+}
+
 int run_add(store& xenstore, const options& given) {
     const auto [known, pairs] = xenstore.transact([given](const xenstore::view& view) {
         named_domains found;
@@ -157,6 +171,7 @@ int run_add(store& xenstore, const options& given) {
             addition result;
             for (const domid end : {ends.backend, ends.frontend})
                 require_still_there(view, end, known);
+            require_no_plain_link(view, ends);
             const link_names names{name_of(ends.backend, known), name_of(ends.frontend, known)};
             result.result = add_link(view, make_layout(ends, names), result.problems);
             return result;
@@ -226,27 +241,147 @@ void print_table(const std::vector<link_status>& links, const std::vector<domain
             fmt::print("damaged: {}: {}\n", describe(one.ends, known), problem);
 }
 
-struct existing_links {
+template <typename Status> struct existing {
     std::vector<domain> known;
-    std::vector<link_status> links;
+    std::vector<Status> links;
 };
 
 int run_list(store& xenstore, const options& given) {
     const auto [known, links] = xenstore.transact([](const xenstore::view& view) {
-        return existing_links{list_domains(view), list_links(view)};
+        return existing<link_status>{list_domains(view), list_links(view)};
     });
     given.json ? print_json(links, known) : print_table(links, known);
     return exit_ok;
 }
 
+// ---- Plain links
+
+/// The pair that the words name: the domain with the module, and the other.
+plain_ends named_plain(const options& given, const std::vector<domain>& known) {
+    const auto words = pair_words(given);
+    const plain_ends ends{resolve_domain(words[0], known), resolve_domain(words[1], known)};
+    make_ends(ends.module, ends.plain); // they are two
+    return ends;
+}
+
+std::string describe(const plain_ends& ends, const std::vector<domain>& known) {
+    return fmt::format("with the module {}, without {}", peer::describe(ends.module, known),
+                       peer::describe(ends.plain, known));
+}
+
+std::string_view outcome(plain_result result) {
+    switch (result) {
+    case plain_result::added:
+        return "added";
+    case plain_result::existed:
+        return "exists already, nothing changed";
+    case plain_result::changed:
+        break;
+    }
+    return "changed";
+}
+
+int run_add_plain(store& xenstore, const options& given) {
+    if (given.accept.empty() && given.connect.empty())
+        throw usage_error("add --plain allows nothing without --accept PORTS or --connect PORTS");
+    plain_ports ports;
+    if (!given.accept.empty())
+        ports.accept = parse_ports(given.accept, false);
+    if (!given.connect.empty())
+        ports.connect = parse_ports(given.connect, true);
+    const std::string line = xenstore.transact([given, ports](const xenstore::view& view) {
+        const auto known = list_domains(view);
+        const plain_ends ends = named_plain(given, known);
+        for (const domid end : {ends.module, ends.plain})
+            require_domain(end, known);
+        const plain_result result = add_plain_link(view, ends, ports, name_of(ends.plain, known));
+        return fmt::format("{}: {}", outcome(result), describe(ends, known));
+    });
+    fmt::print("{}\n", line);
+    return exit_ok;
+}
+
+int run_remove_plain(store& xenstore, const options& given) {
+    const std::string line = xenstore.transact([given](const xenstore::view& view) {
+        const auto known = list_domains(view);
+        const plain_ends ends = named_plain(given, known);
+        const bool removed = remove_link(view, make_plain_layout(ends, {}));
+        return fmt::format("{}: {}", removed ? "removed" : "there is no such link, nothing changed",
+                           describe(ends, known));
+    });
+    fmt::print("{}\n", line);
+    return exit_ok;
+}
+
+json::value json_ports(const std::string& ports) {
+    if (ports == "any")
+        return "any";
+    json::array list;
+    std::istringstream words(ports);
+    for (std::uint32_t port = 0; words >> port;)
+        list.emplace_back(port);
+    return list;
+}
+
+void print_json(const std::vector<plain_status>& links, const std::vector<domain>& known) {
+    json::array list;
+    for (const plain_status& one : links)
+        list.push_back(json::object{{"module", to_json(one.ends.module, one.state, known)},
+                                    {"plain", json::object{{"domid", one.ends.plain},
+                                                           {"name", name_of(one.ends.plain, known)},
+                                                           {"cid", default_cid(one.ends.plain)}}},
+                                    {"connect", json_ports(one.ports.connect)},
+                                    {"accept", json_ports(one.ports.accept)},
+                                    {"problems", json::array(one.problems.begin(), one.problems.end())}});
+    fmt::print("{}\n", json::serialize(list));
+}
+
+void print_table(const std::vector<plain_status>& links, const std::vector<domain>& known) {
+    if (links.empty()) {
+        fmt::print("There are no plain links.\n");
+        return;
+    }
+    using align = text_table::align;
+    text_table table({{"with the module", align::left},
+                      {"CID"},
+                      {"state", align::left},
+                      {"without", align::left},
+                      {"CID"},
+                      {"connect", align::left},
+                      {"accept", align::left},
+                      {"link", align::left}});
+    const auto shown = [](const std::string& ports) { return ports.empty() ? std::string("-") : ports; };
+    for (const plain_status& one : links)
+        table.add_row(
+            {peer::describe(one.ends.module, known), fmt::format("{}", default_cid(one.ends.module)),
+             one.state, peer::describe(one.ends.plain, known), fmt::format("{}", default_cid(one.ends.plain)),
+             shown(one.ports.connect), shown(one.ports.accept), one.problems.empty() ? "ok" : "damaged"});
+    fmt::print("{}", table.to_string());
+    for (const plain_status& one : links)
+        for (const std::string& problem : one.problems)
+            fmt::print("damaged: {}: {}\n", describe(one.ends, known), problem);
+}
+
+int run_list_plain(store& xenstore, const options& given) {
+    const auto [known, links] = xenstore.transact([](const xenstore::view& view) {
+        return existing<plain_status>{list_domains(view), list_plain_links(view)};
+    });
+    given.json ? print_json(links, known) : print_table(links, known);
+    return exit_ok;
+}
+
+// ---- The command line
+
 struct command {
     std::string_view name;
-    bool pairs; ///< takes pairs of domains
+    bool pairs; ///< takes pairs of domains, or one with --plain
     int (*run)(store&, const options&);
+    int (*run_plain)(store&, const options&);
 };
 
-constexpr command commands[] = {
-    {"add", true, run_add}, {"remove", true, run_remove}, {"list", false, run_list}};
+constexpr command commands[] = {{"add", true, run_add, run_add_plain},
+                                {"remove", true, run_remove, run_remove_plain},
+                                {"list", false, run_list, run_list_plain}};
 
 const command& find_command(const options& given) {
     if (given.words.empty())
@@ -258,8 +393,13 @@ const command& find_command(const options& given) {
             throw usage_error(fmt::format("{} takes no domains", one.name));
         if (one.pairs && (given.words.size() < 3 || given.words.size() % 2 == 0))
             throw usage_error(fmt::format("{} takes two domains, or more pairs of two", one.name));
+        if (one.pairs && given.plain && given.words.size() != 3)
+            throw usage_error(fmt::format(
+                "{} --plain takes two domains: the one with the module, and the other", one.name));
         if (given.json && one.name != "list")
             throw usage_error("--json is for list");
+        if ((!given.accept.empty() || !given.connect.empty()) && (one.name != "add" || !given.plain))
+            throw usage_error("--accept and --connect are for add --plain");
         return one;
     }
     throw usage_error(fmt::format("unknown command '{}': must be add, remove or list", given.words[0]));
@@ -270,6 +410,11 @@ int run(int argc, char** argv) {
     options given;
     po::options_description visible("Options"), all;
     visible.add_options()("json", po::bool_switch(&given.json), "list as JSON")(
+        "plain", po::bool_switch(&given.plain), "links of a domain to one without the module")(
+        "accept", po::value(&given.accept)->value_name("PORTS"),
+        "with add --plain: ports of the module's domain that the other may connect to")(
+        "connect", po::value(&given.connect)->value_name("PORTS"),
+        "with add --plain: ports of the other that the module's domain may connect to, or any")(
         "timeout", po::value(&given.timeout)->default_value(10)->value_name("S"),
         "give up when xenstored takes more than S seconds for a pair")("help", "show this help")(
         "version", "show the version");
@@ -284,9 +429,13 @@ int run(int argc, char** argv) {
         std::cout
             << "Usage: xvsock-peer add DOMAIN DOMAIN [DOMAIN DOMAIN]...\n"
                "       xvsock-peer remove DOMAIN DOMAIN [DOMAIN DOMAIN]...\n"
-               "       xvsock-peer list [--json]\n"
+               "       xvsock-peer add --plain [--accept PORTS] [--connect PORTS] DOMAIN DOMAIN\n"
+               "       xvsock-peer remove --plain DOMAIN DOMAIN\n"
+               "       xvsock-peer list [--plain] [--json]\n"
                "Makes, removes and lists the peer links over which two domains may talk by AF_VSOCK. Runs in "
-               "dom0.\n\n"
+               "dom0. With --plain only the first domain runs the module, and the other has programs that "
+               "use "
+               "libxenvchan.\n\n"
                "DOMAIN is a domid or a name; name:NAME for a name that is all digits.\n\n"
             << visible
             << "\nExit status: 0 done, or nothing to do; 1 failed, nothing changed but the pairs reported "
@@ -302,7 +451,7 @@ int run(int argc, char** argv) {
         throw usage_error("--timeout must be from 1 to 3600 seconds");
     const command& wanted = find_command(given);
     store xenstore(given.timeout);
-    return wanted.run(xenstore, given);
+    return (given.plain ? wanted.run_plain : wanted.run)(xenstore, given);
 }
 
 } // namespace
@@ -313,6 +462,9 @@ int main(int argc, char** argv) {
         status = run(argc, argv);
     } catch (const usage_error& error) {
         fmt::print(stderr, "xvsock-peer: {}\nTry 'xvsock-peer --help'.\n", error.what());
+        return exit_usage;
+    } catch (const port_error& error) {
+        fmt::print(stderr, "xvsock-peer: {}\n", error.what());
         return exit_usage;
     } catch (const po::error& error) {
         fmt::print(stderr, "xvsock-peer: {}\nTry 'xvsock-peer --help'.\n", error.what());

@@ -81,8 +81,9 @@ std::vector<known_peer> list_peers(const xenstore::view& nodes) {
         if (auto peer = read_peer(nodes, half, id_key))
             peers.push_back(*std::move(peer));
     };
-    for (const std::string& index : children(nodes, "device/vsock"))
-        add("device/vsock/" + index, "backend-id");
+    for (const std::string kind : {"device/vsock", "device/vchan"}) // and without the module
+        for (const std::string& index : children(nodes, kind))
+            add(kind + "/" + index, "backend-id");
     for (const std::string& frontend : children(nodes, "backend/vsock"))
         for (const std::string& index : children(nodes, "backend/vsock/" + frontend))
             add("backend/vsock/" + frontend + "/" + index, "frontend-id");
