@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+// Our listeners are reached by a program's libxenvchan client.
+#include "plain_test.hpp"
+
+namespace xvsock::guest {
+namespace {
+
+std::string visit(std::uint32_t port) {
+    return tell("visit " + offer_of_ours(port));
+}
+
+TEST(PlainListen, MovesBytesBothWays) {
+    const auto listener = listen_on(visited, 8);
+    for (const std::uint64_t size : {1, 65'536, 1'000'000}) {
+        EXPECT_EQ(visit(visited), "ok");
+        const auto socket = accepted(listener);
+        ASSERT_GE(socket.get(), 0);
+        sockaddr_vm peer{};
+        socklen_t length = sizeof peer;
+        ASSERT_EQ(::getpeername(socket.get(), reinterpret_cast<sockaddr*>(&peer), &length), 0);
+        EXPECT_EQ(peer.svm_cid, cid_of("g2"));
+        must_echo(socket, size);
+    }
+}
+
+TEST(PlainListen, ManyAtOnce) {
+    const auto listener = listen_on(visited, 8);
+    std::vector<descriptor> sockets;
+    for (int i = 0; i < 8; ++i) {
+        EXPECT_EQ(visit(visited), "ok");
+        sockets.push_back(accepted(listener));
+        ASSERT_GE(sockets.back().get(), 0) << i;
+    }
+    for (const auto& socket : sockets)
+        must_echo(socket, 50'000);
+}
+
+TEST(PlainListen, ACloseIsSeenOnBothSides) {
+    const auto listener = listen_on(visited, 8);
+    EXPECT_EQ(visit(visited), "ok");
+    auto socket = accepted(listener);
+    ASSERT_GE(socket.get(), 0);
+    ASSERT_EQ(::send(socket.get(), "abc", 3, 0), 3);
+    std::array<char, 3> back{};
+    EXPECT_EQ(receive_all(socket.get(), back.data(), 3), 3U);
+    const auto before = counter("accepted");
+    socket.close(); // g2 closes then, and lets go of our pages
+    EXPECT_TRUE(within_a_moment([&] { return counter("accepted") == before - 1; }));
+}
+
+TEST(PlainListen, WhereNobodyListensTheStreamEnds) {
+    const auto before = counter("refused");
+    EXPECT_EQ(visit(refused), "ok");
+    EXPECT_TRUE(within_a_moment([&] { return counter("refused") > before; }));
+    // And the next one is offered.
+    const auto listener = listen_on(refused, 1);
+    EXPECT_EQ(visit(refused), "ok");
+    const auto socket = accepted(listener);
+    ASSERT_GE(socket.get(), 0);
+    must_echo(socket, 1'000);
+}
+
+TEST(PlainListen, AFullBacklogIsAsNoListener) {
+    const auto listener = listen_on(visited, 0);
+    EXPECT_EQ(visit(visited), "ok"); // takes the place of one
+    ASSERT_EQ(polled(listener, POLLIN), POLLIN);
+    const auto before = counter("refused");
+    EXPECT_EQ(visit(visited), "ok");
+    EXPECT_TRUE(within_a_moment([&] { return counter("refused") > before; }));
+    const auto socket = accepted(listener);
+    ASSERT_GE(socket.get(), 0);
+    must_echo(socket, 1'000);
+}
+
+TEST(PlainListen, IsReachedByVchanSocketProxy) {
+    const auto listener = listen_on(to_proxy, 1);
+    ASSERT_EQ(std::system("tb signal proxy-connects"), 0);
+    const auto socket = accepted(listener, 30 * patience());
+    ASSERT_GE(socket.get(), 0);
+    must_echo(socket, 300'000);
+}
+
+/// dom0 names another port, and takes one back, whose connections end.
+TEST(PlainPorts, Change) {
+    const auto listener = listen_on(unnamed, 1);
+    const auto old_listener = listen_on(visited, 1);
+    EXPECT_EQ(visit(visited), "ok");
+    const auto old = accepted(old_listener);
+    ASSERT_GE(old.get(), 0);
+    ASSERT_EQ(std::system("tb signal change-ports && tb wait ports-changed 60"), 0);
+    EXPECT_EQ(visit(unnamed), "ok");
+    const auto socket = accepted(listener);
+    ASSERT_GE(socket.get(), 0);
+    must_echo(socket, 1'000);
+    EXPECT_NE(polled(old, POLLIN) & POLLERR, 0);
+    EXPECT_EQ(read_error(old), ECONNRESET);
+    EXPECT_EQ(visit(visited), "ok"); // which is not there any more: g2 goes on waiting for it
+    EXPECT_LT(accepted(old_listener, 500ms).get(), 0);
+}
+
+/// The end of the link, and then of the other domain, in the middle of something.
+void expect_reset(const std::string& what, int later) {
+    EXPECT_EQ(tell("stuck " + offer_to_us(110)), "ok");
+    const auto first = connected(cid_of("g2"), 110);
+    const auto listener = listen_on(unnamed, 1);
+    EXPECT_EQ(visit(unnamed), "ok");
+    const auto second = accepted(listener);
+    ASSERT_GE(second.get(), 0);
+    ASSERT_EQ(std::system(("tb signal " + what + " && tb wait done-" + what + " 60").c_str()), 0);
+    const auto begin = clock::now();
+    for (const auto* socket : {&first, &second}) {
+        EXPECT_NE(polled(*socket, POLLIN) & POLLERR, 0);
+        EXPECT_EQ(read_error(*socket), ECONNRESET);
+    }
+    EXPECT_LT(clock::now() - begin, patience() / 10);
+    EXPECT_EQ(try_connect(make_socket().get(), cid_of("g2"), 110), later);
+}
+
+TEST(PlainEnd, OfTheLink) {
+    expect_reset("remove-link", EHOSTUNREACH);
+}
+
+TEST(PlainEnd, OfTheDomain) {
+    expect_reset("destroy", EHOSTUNREACH);
+}
+
+} // namespace
+} // namespace xvsock::guest

@@ -1,0 +1,76 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Makes and removes the plain links, runs vchan-socket-proxy, destroys g2, and asks Xen what g1 has left over.
+fail() { echo "FAILED: $*"; exit 1; }
+proxy=/usr/lib/xen-4.17/bin/vchan-socket-proxy
+lies=$(seq -s, 300 316)
+
+both_connected() {
+    for try in $(seq 100); do
+        [ "$(xvsock-peer list --plain | grep -c Connected)" = 2 ] && return
+        sleep 0.2
+    done
+}
+
+rmmod xen_vsock || fail "the module stays"
+before=$(xen-usage "$DOMID_g1") || fail "Xen does not say what g1 holds"
+xvsock-peer add --plain g1 g2 --connect any --accept "200,201,$lies" || fail "no link with g2"
+xvsock-peer add --plain g1 0 --connect 3 --accept 203 || fail "no link with dom0"
+xvsock-peer add --plain g1 0 --connect 3 --accept 203 | grep "exists already" || fail "a link is made twice"
+xvsock-peer add g1 g2 && fail "a peer link beside a plain one"
+mkdir -p /run
+socat UNIX-LISTEN:/run/echo,fork SYSTEM:cat &
+while :; do # it ends with each client
+    "$proxy" --mode=server "$DOMID_g1" "/local/domain/0/data/vsock/$DOMID_g1/3" /run/echo
+done &
+tb signal linked
+tb wait services-g2 60 > /dev/null || fail "no services in g2"
+both_connected
+xvsock-peer list --plain
+xvsock-peer list --plain --json
+[ "$(xvsock-peer list --plain | grep -c 'Connected.*ok')" = 2 ] || fail "the links are not connected"
+tb signal services-dom0
+
+tb wait proxy-connects 300 > /dev/null || fail "g1 does not listen for the proxy"
+mkfifo input
+exec 3<> input # which does not end, for then the proxy would not wait for what comes back
+for try in $(seq 100); do
+    xenstore-exists "/local/domain/$DOMID_g1/data/vsock/0/203/event-channel" && break
+    sleep 0.1
+done
+# What comes from g1 goes back to it.
+"$proxy" "$DOMID_g1" "/local/domain/$DOMID_g1/data/vsock/0/203" - < input > input || fail "the proxy: $?"
+
+tb wait change-ports 300 > /dev/null || fail "g1 does not want other ports"
+xvsock-peer add --plain g1 g2 --connect any --accept 202 | grep changed || fail "the ports are not changed"
+for try in $(seq 100); do
+    xenstore-exists "/local/domain/$DOMID_g1/data/vsock/$DOMID_g2/202/event-channel" && break
+    sleep 0.1
+done
+tb signal ports-changed
+
+tb wait unloaded 100 > /dev/null || fail "g1 does not unload the module"
+xenstore-ls -f "/local/domain/$DOMID_g1/data/vsock" | grep ring-ref && fail "an offer is left of the module that is gone"
+tb signal may-load
+tb wait remove-link 100 > /dev/null || fail "g1 does not wait for the end of the link"
+xvsock-peer remove --plain g1 g2 || fail "the link stays"
+tb signal done-remove-link
+tb wait add-link 100 > /dev/null || fail "g1 does not want the link again"
+xvsock-peer add --plain g1 g2 --connect any --accept 202 || fail "no second link"
+both_connected
+tb signal link-again
+tb wait destroy 100 > /dev/null || fail "g1 does not wait for the end of g2"
+xl destroy g2
+tb signal done-destroy
+tb wait g1-done 100 > /dev/null || fail "g1 is not done"
+
+xvsock-peer remove --plain g1 "$DOMID_g2" || fail "the link with the domain that is gone stays"
+xvsock-peer remove --plain g1 0 || fail "the link with dom0 stays"
+xenstore-ls -f /local/domain | grep -E "/vchan|data/vsock/[0-9]" | grep -v "domain/0/data/vsock/$DOMID_g1" && # the proxy's
+    fail "something of the links is left"
+for try in $(seq 40); do # packets on their way are grants, too
+    after=$(xen-usage "$DOMID_g1")
+    [ "$before" = "$after" ] && exit
+    sleep 0.5
+done
+fail "g1 held: $before, and now: $after"
