@@ -52,6 +52,10 @@ tb signal ports-changed
 tb wait unloaded 100 > /dev/null || fail "g1 does not unload the module"
 xenstore-ls -f "/local/domain/$DOMID_g1/data/vsock" | grep ring-ref && fail "an offer is left of the module that is gone"
 tb signal may-load
+tb wait checkpoint 100 > /dev/null || fail "g1 does not wait for a checkpoint"
+xl save -c g1 /g1.saved || fail "xl save -c"
+rm /g1.saved
+tb signal done-checkpoint
 tb wait remove-link 100 > /dev/null || fail "g1 does not wait for the end of the link"
 xvsock-peer remove --plain g1 g2 || fail "the link stays"
 tb signal done-remove-link
