@@ -128,11 +128,17 @@ unsigned int xvsock_conn_release_rings(struct xvsock_conn *conn)
  */
 static void conn_set_live(struct xvsock_conn *conn, u8 live)
 {
-	if (conn->plain)
-		live = xvsock_plain_live(live);
-	if (!conn->page || conn->live == live)
+	u8 before = conn->live;
+
+	if (!conn->page)
 		return;
 	conn->live = live;
+	if (conn->plain) {
+		before = xvsock_plain_live(before);
+		live = xvsock_plain_live(live);
+	}
+	if (live == before)
+		return;
 	trace_xvsock_conn(conn, XVSOCK_TRACE_SHUTDOWN, live);
 	vchan_store_release(conn->our_live, live);
 	/* A peer that has closed gets no more from its socket: RESET is all it waits for. */
@@ -216,6 +222,9 @@ void xvsock_conn_sync(struct xvsock_conn *conn)
 		return;
 	trace_xvsock_conn(conn, XVSOCK_TRACE_PEER_SHUTDOWN, live);
 	vsk->peer_shutdown |= shutdown;
+	/* No other client of libxenvchan is to take the vchan for one that waits. */
+	if (conn->plain && conn->server)
+		conn_set_live(conn, VCHAN_CLOSED);
 	if (vsk->peer_shutdown == SHUTDOWN_MASK) {
 		sock_set_flag(sk, SOCK_DONE);
 		xvsock_tap_state(conn, false, false);
@@ -245,7 +254,9 @@ static void conn_bring_events(struct xvsock_conn *conn, struct sock *sk)
 		return; /* the socket has gone on without us */
 	if (sk->sk_state == TCP_SYN_SENT) {
 		xvsock_conn_sync_connecting(conn, sk);
-		return;
+		if (vsk->trans != conn || sk->sk_state == TCP_SYN_SENT)
+			return;
+		/* It may be broken already: then it is parted here, and not by another work. */
 	}
 	if (READ_ONCE(conn->violated))
 		xvsock_conn_break(conn, -ECONNRESET);
@@ -320,7 +331,9 @@ void xvsock_conn_close(struct vsock_sock *vsk)
 void xvsock_conn_abandon(struct xvsock_conn *conn)
 {
 	conn_set_live(conn, VCHAN_CLOSED);
-	queue_work(xvsock_wq, &xvsock_conn_get(conn)->close_work);
+	xvsock_conn_get(conn);
+	if (WARN_ON_ONCE(!queue_work(xvsock_wq, &conn->close_work)))
+		xvsock_conn_put(conn);
 }
 
 /*
@@ -401,7 +414,7 @@ void xvsock_conn_link_lost(struct xvsock_conn *conn)
 
 	WRITE_ONCE(conn->link_lost, true);
 	if (conn->initiator) {
-		/* Nobody will answer now. */
+		/* Nobody will answer now. A plain one that is closed has let go: it sent nothing. */
 		spin_lock(&peer->lock);
 		end = conn->closed && !conn->let_go;
 		conn->let_go = true;

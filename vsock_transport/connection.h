@@ -189,7 +189,7 @@ void xvsock_conn_shutdown(struct xvsock_conn *conn, int mode);
 /* Parts socket and connection. What was sent stays readable for the peer. Does not sleep. */
 void xvsock_conn_close(struct vsock_sock *vsk);
 
-/* Ends a connection that has no socket and will have none. Does not sleep. */
+/* Ends a connection that has no socket and will have none, once. Does not sleep. */
 void xvsock_conn_abandon(struct xvsock_conn *conn);
 
 /* The peer broke a rule of this connection: the socket gets the (negative) errno. */

@@ -241,7 +241,8 @@ irqreturn_t xvsock_data_interrupt(int irq, void *data)
 	struct xvsock_conn *conn = data;
 	struct sock *sk = READ_ONCE(conn->sk); /* NULL until conn_make_child() */
 	unsigned int eoi_flags = XEN_EOI_FLAG_SPURIOUS;
-	bool moved, wake;
+	/* A client that has come to nobody yet has nothing else to say. */
+	bool moved, wake, heard = sk || !conn->plain;
 	u32 prod, cons;
 	u8 live;
 
@@ -255,23 +256,22 @@ irqreturn_t xvsock_data_interrupt(int irq, void *data)
 
 	if (live != conn->seen_live) {
 		eoi_flags = 0;
-		if (sk) { /* else conn_make_child() looks itself, or the next event does */
+		/* Else conn_make_child() looks itself, or the next event does. */
+		if (sk || conn->plain) {
 			conn->seen_live = live;
 			if (!data_live_changed(conn))
 				eoi_flags = XEN_EOI_FLAG_SPURIOUS;
-		} else if (conn->plain) { /* the client of an offer */
-			xvsock_conn_queue_event(conn);
 		}
 	}
 	wake = vchan_notify_ends_wait(conn->asked_of_peer, VCHAN_NOTIFY_WRITE, prod,
 				      &conn->seen_prod, &moved);
-	if (moved)
+	if (moved && heard)
 		eoi_flags = 0;
 	if (wake && sk)
 		sk->sk_data_ready(sk);
 	wake = vchan_notify_ends_wait(conn->asked_of_peer, VCHAN_NOTIFY_READ, cons,
 				      &conn->seen_cons, &moved);
-	if (moved)
+	if (moved && heard)
 		eoi_flags = 0;
 	if (wake && sk)
 		sk->sk_write_space(sk);

@@ -496,13 +496,22 @@ static int plain_open(struct xvsock_link *link)
 {
 	struct xvsock_plain_ports connect, accept;
 	struct xvsock_peer *peer = link->peer;
+	unsigned int state;
 	int err;
 
 	err = plain_read_ports(link->dev, "connect", &connect);
 	if (!err)
 		err = plain_read_ports(link->dev, "accept", &accept);
+	if (!err)
+		err = link_read(link->dev->nodename, "state", &state);
 	if (err)
 		return err;
+	if (peer && state != XenbusStateConnected) {
+		/* dom0 has removed the link and made it anew, before we saw it. */
+		link_down(link);
+		peer = NULL;
+		link_switch(link, XenbusStateInitialising);
+	}
 	if (!peer) {
 		peer = link_create_peer(link);
 		err = peer ? xvsock_plain_init(peer) : -ENOMEM;
@@ -539,6 +548,8 @@ static void plain_changed(struct xenbus_device *dev, enum xenbus_state dom0)
 		if (dev->state != XenbusStateInitialising)
 			link_switch(link, XenbusStateClosed);
 	}
+	if (err && err != -ENOMEM) /* after which it is tried again */
+		link_down(link);
 	if (err)
 		link_error(link, err, "a link to a domain without the module");
 unlock:

@@ -96,6 +96,8 @@ static void __exit xvsock_exit(void)
 	xvsock_suspend_unregister();
 	xvsock_link_unregister();
 	xvsock_transport_unregister();
+	/* While these run, events may queue others. */
+	flush_workqueue(xvsock_wq);
 	destroy_workqueue(xvsock_wq);
 	destroy_workqueue(xvsock_control_wq);
 	xvsock_frames_exit();

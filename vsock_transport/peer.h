@@ -96,7 +96,7 @@ struct xvsock_peer {
 	atomic_t violations; /* broken rules */
 
 	spinlock_t lock; /* protects all that follows */
-	bool up; /* the control vchan may be used */
+	bool up; /* the control vchan may be used; plain: connections may begin */
 	bool broken; /* the peer broke the control protocol; the link is coming down */
 	struct xarray initiated; /* our connections by id, until the peer lets go of them */
 	struct xarray accepted; /* the peer's, by its id while we map them; plain: by ours */

@@ -42,7 +42,7 @@ static struct xarray *plain_table(struct xvsock_peer *peer, const struct xvsock_
 
 static void plain_connect_work(struct work_struct *work);
 
-struct xvsock_conn *xvsock_plain_create(struct xvsock_peer *peer, bool initiator)
+struct xvsock_conn *xvsock_plain_create(struct xvsock_peer *peer, bool initiator, u32 dst_port)
 {
 	struct xvsock_conn *conn = xvsock_conn_create(peer, initiator);
 	bool fits;
@@ -55,6 +55,7 @@ struct xvsock_conn *xvsock_plain_create(struct xvsock_peer *peer, bool initiator
 	if (!conn->plain)
 		goto put;
 	conn->plain->conn = conn;
+	conn->dst_port = dst_port;
 	conn->plain->share.limit = U32_MAX;
 	INIT_LIST_HEAD(&conn->plain->node);
 	INIT_WORK(&conn->plain->connect_work, plain_connect_work);
@@ -111,7 +112,10 @@ void xvsock_plain_finish(struct xvsock_conn *conn)
 	if (conn->vchan)
 		xvsock_vchan_end(conn->vchan);
 
-	/* In one step, so that stat.c counts it once. */
+	/*
+	 * In one step, so that stat.c counts it once. At the link's end the client may
+	 * map some pages still; these go back to the budgets, as it is about to let go.
+	 */
 	spin_lock(&peer->lock);
 	xa_erase(plain_table(peer, conn), conn->id);
 	--*plain_count(peer, conn);
@@ -134,7 +138,7 @@ void xvsock_plain_end(struct xvsock_conn *conn)
 	spin_lock(&peer->lock);
 	wait = conn->server && peer->up;
 	if (wait) {
-		list_add_tail(&conn->plain->node, &peer->plain->leaving);
+		list_add_tail(&conn->plain->node, &peer->plain->ended);
 		xvsock_plain_queue(peer, 0);
 	}
 	spin_unlock(&peer->lock);
@@ -166,23 +170,26 @@ static bool plain_may_connect(struct xvsock_peer *peer, u32 port)
 
 int xvsock_plain_connect(struct vsock_sock *vsk, struct xvsock_peer *peer)
 {
+	u32 port = vsk->remote_addr.svm_port;
 	struct sock *sk = sk_vsock(vsk);
 	struct xvsock_conn *conn;
-	bool up;
+	int err = -EHOSTUNREACH;
 
-	if (!plain_may_connect(peer, vsk->remote_addr.svm_port))
+	if (!plain_may_connect(peer, port))
 		return -ECONNRESET; /* as where nobody listens */
-	conn = xvsock_plain_create(peer, true);
+	conn = xvsock_plain_create(peer, true, port);
 	if (IS_ERR(conn))
 		return PTR_ERR(conn);
 	conn->src_port = vsk->local_addr.svm_port;
-	conn->dst_port = vsk->remote_addr.svm_port;
 
 	trace_xvsock_conn(conn, XVSOCK_TRACE_REQUESTED, 0);
 	xvsock_tap_state(conn, true, true);
 	spin_lock(&peer->lock);
-	up = peer->up;
-	if (up) {
+	/* Asked again, now that plain_cut() finds it. */
+	if (peer->up && !xvsock_plain_names(&peer->plain->connect, port)) {
+		err = -ECONNRESET;
+	} else if (peer->up) {
+		err = 0;
 		sock_hold(sk); /* put in conn_close_work() */
 		WRITE_ONCE(conn->sk, sk);
 		vsk->trans = xvsock_conn_get(conn); /* put in conn_close_work() */
@@ -190,10 +197,10 @@ int xvsock_plain_connect(struct vsock_sock *vsk, struct xvsock_peer *peer)
 		queue_work(xvsock_wq, &conn->plain->connect_work);
 	}
 	spin_unlock(&peer->lock);
-	if (!up)
+	if (err)
 		xvsock_plain_finish(conn);
 	xvsock_conn_put(conn); /* ours */
-	return up ? 0 : -EHOSTUNREACH;
+	return err;
 }
 
 /* The offer in xenstore, if there is one. */
@@ -201,11 +208,17 @@ static enum xvsock_reason plain_find(struct xvsock_conn *conn, grant_ref_t *ref,
 				     evtchn_port_t *port)
 {
 	char path[XVSOCK_PLAIN_PATH_MAX];
+	struct xenbus_transaction xbt;
 	int err;
 
 	xvsock_plain_path(path, conn->peer->domid, xvsock_plain_own_domid(), conn->dst_port);
-	err = xenbus_gather(XBT_NIL, path, "ring-ref", "%u", ref, "event-channel", "%u", port,
-			    NULL);
+	/* Both of one offer: the server writes them in one transaction, too. */
+	err = xenbus_transaction_start(&xbt);
+	if (!err) {
+		err = xenbus_gather(xbt, path, "ring-ref", "%u", ref, "event-channel", "%u", port,
+				    NULL);
+		xenbus_transaction_end(xbt, 1);
+	}
 	if (err == -ENOMEM)
 		return XVSOCK_REASON_NOMEM;
 	return err ? XVSOCK_REASON_REFUSED : 0;

@@ -11,6 +11,7 @@
  *                   next is made when a client has come
  *
  * So whoever accepts is the vchan's server. Its rings stay as they were made.
+ * While a client is served and no other vchan is on offer, the nodes are empty.
  * The live bytes say no more than open or closed: there is no half-close, no
  * reset, and no reason for a refusal.
  *
@@ -37,16 +38,36 @@ struct xvsock_plain_ports {
 	u32 ports[XVSOCK_PLAIN_PORTS];
 };
 
+/* A port that is, or was, offered. */
+struct xvsock_plain_slot {
+	/* Of plain_work: */
+	bool used;
+	bool written; /* there are nodes of it in xenstore */
+	bool blank; /* and they are empty */
+	bool failed; /* to offer it, and that was said */
+	u32 port;
+	/* Protected by peer->lock: */
+	struct xvsock_conn *offer; /* waits for its client; the table's reference covers it */
+	bool serving; /* a client is given to the listener: the next offer comes after that */
+};
+
+/* As many again may have gone out of the ports, and still serve. */
+#define XVSOCK_PLAIN_SLOTS (2 * XVSOCK_PLAIN_PORTS)
+
 /* Of a peer. */
 struct xvsock_plain {
 	struct xvsock_peer *peer; /* that it belongs to */
+	struct xvsock_plain_slot slots[XVSOCK_PLAIN_SLOTS];
 	/* Protected by peer->lock: */
 	struct xvsock_plain_ports connect; /* of the peer, that we may connect to */
 	struct xvsock_plain_ports accept; /* of ours, that are offered to the peer */
-	bool recheck; /* they have changed, and not everything has been held against them */
-	struct list_head offers; /* connections that wait for their clients */
-	struct list_head leaving; /* servers' connections that have ended here */
+	bool recheck; /* dom0 has spoken, and not everything has been held against that */
+	unsigned int offer_count;
+	struct list_head ended; /* servers' connections that have ended here just now */
 
+	/* Of plain_work, and whoever has ended it: */
+	struct list_head leaving; /* those that the client was seen to map */
+	unsigned long look; /* jiffies: at these again */
 	struct ratelimit_state offering;
 	struct delayed_work work; /* makes offers, ends what leaves; queued while up */
 };
@@ -54,15 +75,18 @@ struct xvsock_plain {
 /* Of a connection. */
 struct xvsock_plain_conn {
 	struct xvsock_conn *conn; /* that it belongs to */
-	struct xvsock_share share; /* of both rings, and ours: the page lists grants there */
+	/*
+	 * Of both rings, and ours: the page lists grants there. So what is meant for
+	 * the peer's writer holds for our own, too, which has the same limit anyway.
+	 */
+	struct xvsock_share share;
 	struct work_struct connect_work; /* looks for the server */
 	/* Made by connect_work, and the connection's once that is answered: */
 	struct xvsock_vchan *vchan;
 	unsigned int left_order;
 	unsigned int right_order;
-	/* Protected by peer->lock: */
-	struct list_head node; /* in the peer's offers, or leaving */
-	bool offered; /* it is in offers */
+	struct xvsock_plain_slot *slot; /* that it is, or was, the offer of; NULL for none */
+	struct list_head node; /* in the peer's ended or leaving */
 };
 
 /* Makes this peer one without the module. -ENOMEM. */
@@ -84,7 +108,10 @@ int xvsock_plain_connect(struct vsock_sock *vsk, struct xvsock_peer *peer);
 /* Gives the socket what connect_work has made. The socket's spinlock or lock_sock is held. */
 void xvsock_plain_attach(struct xvsock_conn *conn);
 
-/* Something has happened to a connection that has no socket: its client has come. */
+/*
+ * Something has happened to a connection that has no socket: a client has come to an
+ * offer. But it may have ended as well, and its page be gone.
+ */
 void xvsock_plain_event(struct xvsock_conn *conn);
 
 /* The connection is closed and stopped; gives up the table's reference. Sleeps. */
@@ -104,7 +131,7 @@ static inline u8 xvsock_plain_live(u8 live)
 bool xvsock_plain_names(const struct xvsock_plain_ports *ports, u32 port);
 
 /* A new connection in the peer's table, referenced by the caller. ERR_PTR: -ENOMEM, -ENOBUFS. */
-struct xvsock_conn *xvsock_plain_create(struct xvsock_peer *peer, bool initiator);
+struct xvsock_conn *xvsock_plain_create(struct xvsock_peer *peer, bool initiator, u32 dst_port);
 
 /* Points at conn->vchan, whose rings' own pages are there. */
 void xvsock_plain_point_at_page(struct xvsock_conn *conn, unsigned int left_order,

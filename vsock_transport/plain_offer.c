@@ -20,8 +20,8 @@
 #define OFFER_RETRY HZ
 
 /*
- * Offers made in this time, at most. Each costs some dozens of hypercalls and a
- * transaction, and a client that comes and goes at once makes the next one due.
+ * Offers made in this time, at most. Each costs some dozens of hypercalls and two
+ * transactions, and a client that comes and goes at once makes the next one due.
  */
 #define OFFERS_INTERVAL HZ
 #define OFFERS_BURST XVSOCK_PLAIN_PORTS
@@ -33,7 +33,7 @@ int xvsock_plain_init(struct xvsock_peer *peer)
 	if (!plain)
 		return -ENOMEM;
 	plain->peer = peer;
-	INIT_LIST_HEAD(&plain->offers);
+	INIT_LIST_HEAD(&plain->ended);
 	INIT_LIST_HEAD(&plain->leaving);
 	ratelimit_state_init(&plain->offering, OFFERS_INTERVAL, OFFERS_BURST);
 	ratelimit_set_flags(&plain->offering, RATELIMIT_MSG_ON_RELEASE);
@@ -78,57 +78,18 @@ int xvsock_plain_open(struct xvsock_peer *peer)
 	return 0;
 }
 
-/* -- making and withdrawing ------------------------------------------------ */
+/* -- offers ---------------------------------------------------------------- */
 
-static bool offer_exists(const struct xvsock_plain *plain, u32 port)
+/* Who takes a connection out of its slot does with it what is to be done. peer->lock held. */
+static struct xvsock_conn *offer_take(struct xvsock_peer *peer, struct xvsock_plain_slot *slot)
 {
-	const struct xvsock_plain_conn *offer;
+	struct xvsock_conn *conn = slot->offer;
 
-	list_for_each_entry(offer, &plain->offers, node)
-		if (offer->conn->dst_port == port)
-			return true;
-	return false;
-}
-
-/* A port that has no offer and wants one. */
-static bool offer_next_missing(struct xvsock_peer *peer, u32 *port)
-{
-	const struct xvsock_plain_ports *ports = &peer->plain->accept;
-	bool missing = false;
-	unsigned int i;
-
-	spin_lock(&peer->lock);
-	for (i = 0; !missing && peer->up && i < ports->count; i++) {
-		*port = ports->ports[i];
-		missing = !offer_exists(peer->plain, *port);
+	lockdep_assert_held(&peer->lock);
+	if (conn) {
+		slot->offer = NULL;
+		peer->plain->offer_count--;
 	}
-	spin_unlock(&peer->lock);
-	return missing;
-}
-
-/* Who takes a connection from the list does with it what is to be done. peer->lock held. */
-static void offer_take(struct xvsock_peer *peer, struct xvsock_plain_conn *offer)
-{
-	list_del_init(&offer->node);
-	offer->offered = false;
-	peer->kept_count--;
-}
-
-/* One that is offered and unwanted, or whatever is offered; NULL for none. */
-static struct xvsock_conn *offer_take_unwanted(struct xvsock_peer *peer, bool all)
-{
-	struct xvsock_plain_conn *offer;
-	struct xvsock_conn *conn = NULL;
-
-	spin_lock(&peer->lock);
-	list_for_each_entry(offer, &peer->plain->offers, node) {
-		if (all || !xvsock_plain_names(&peer->plain->accept, offer->conn->dst_port)) {
-			conn = xvsock_conn_get(offer->conn);
-			offer_take(peer, offer);
-			break;
-		}
-	}
-	spin_unlock(&peer->lock);
 	return conn;
 }
 
@@ -136,22 +97,23 @@ static struct xvsock_conn *offer_take_unwanted(struct xvsock_peer *peer, bool al
 static unsigned int offer_ring(struct xvsock_conn *conn, struct xvsock_ring *ring)
 {
 	unsigned int pages = vchan_ring_pages(OFFER_ORDER);
-	bool right = ring == &conn->tx;
 	struct xvsock_peer *peer = conn->peer;
+	bool right = ring == &conn->tx;
+	int err = -ENOSPC;
 
 	spin_lock(&peer->lock);
 	pages = xvsock_peer_reserve(peer, true, pages, 1);
+	conn->ring_pages += pages;
 	spin_unlock(&peer->lock);
 	/* What we write, the client only reads. */
-	if (pages && xvsock_pages_grant(&ring->pages, pages, peer->domid, right)) {
-		spin_lock(&peer->lock);
-		xvsock_peer_give_back(peer, true, pages);
-		spin_unlock(&peer->lock);
-		pages = 0;
-	}
-	conn->ring_pages += pages;
 	if (pages)
+		err = xvsock_pages_grant(&ring->pages, pages, peer->domid, right);
+	if (!err)
 		return VCHAN_PAGE_SHIFT + ilog2(pages);
+	spin_lock(&peer->lock);
+	xvsock_peer_give_back(peer, true, pages);
+	conn->ring_pages -= pages;
+	spin_unlock(&peer->lock);
 	return right ? VCHAN_ORDER_LARGE : VCHAN_ORDER_SMALL;
 }
 
@@ -174,63 +136,88 @@ static void offer_write_page(struct xvsock_conn *conn, unsigned int left, unsign
 	}
 }
 
-/* In xenstore it can be read by whom dom0 allows that in the folder. */
-static int offer_publish(struct xvsock_conn *conn)
+static void offer_path(char path[XVSOCK_PLAIN_PATH_MAX], struct xvsock_peer *peer, u32 port)
 {
-	char path[XVSOCK_PLAIN_PATH_MAX];
-
-	xvsock_plain_path(path, xvsock_plain_own_domid(), conn->peer->domid, conn->dst_port);
-	return xvsock_link_publish(path, conn->vchan->ref, conn->vchan->server_port, 0);
-}
-
-static void offer_unpublish(struct xvsock_peer *peer, u32 port)
-{
-	char path[XVSOCK_PLAIN_PATH_MAX];
-
 	xvsock_plain_path(path, xvsock_plain_own_domid(), peer->domid, port);
-	xenbus_rm(XBT_NIL, path, ""); /* dom0 may have done it already */
 }
 
-static int offer_make(struct xvsock_peer *peer, u32 port)
+/* In xenstore it can be read by whom dom0 allows that in the folder. */
+static int offer_publish(struct xvsock_peer *peer, struct xvsock_plain_slot *slot,
+			 const struct xvsock_vchan *vchan)
 {
-	struct xvsock_conn *conn = xvsock_plain_create(peer, false);
+	char path[XVSOCK_PLAIN_PATH_MAX];
+	int err;
+
+	offer_path(path, peer, slot->port);
+	err = xvsock_link_publish(path, vchan->ref, vchan->server_port, 0);
+	slot->written = true; /* at least in part */
+	slot->blank = false;
+	return err;
+}
+
+/*
+ * No client is to find what another has. The nodes stay, because vchan_stream takes it for
+ * the end of our domain when they go while it has a connection.
+ */
+static void offer_blank(struct xvsock_peer *peer, struct xvsock_plain_slot *slot)
+{
+	char path[XVSOCK_PLAIN_PATH_MAX];
+
+	if (!slot->written || slot->blank)
+		return;
+	offer_path(path, peer, slot->port);
+	xenbus_write(XBT_NIL, path, "event-channel", "");
+	xenbus_write(XBT_NIL, path, "ring-ref", "");
+	slot->blank = true;
+}
+
+static void offer_unpublish(struct xvsock_peer *peer, struct xvsock_plain_slot *slot)
+{
+	char path[XVSOCK_PLAIN_PATH_MAX];
+
+	if (!slot->written)
+		return;
+	offer_path(path, peer, slot->port);
+	xenbus_rm(XBT_NIL, path, ""); /* dom0 may have done it already */
+	slot->written = false;
+}
+
+static int offer_make(struct xvsock_peer *peer, struct xvsock_plain_slot *slot)
+{
+	struct xvsock_conn *conn = xvsock_plain_create(peer, false, slot->port);
 	struct xvsock_vchan *vchan;
 	unsigned int left, right;
 	int err;
 
 	if (IS_ERR(conn))
 		return PTR_ERR(conn);
-	conn->dst_port = port;
 	conn->src_port = conn->id; /* libxenvchan's clients have none */
 	vchan = xvsock_vchan_offer(peer->domid);
 	err = PTR_ERR_OR_ZERO(vchan);
-	if (err)
-		goto finish;
+	if (err) {
+		xvsock_plain_finish(conn);
+		goto put;
+	}
 	conn->vchan = vchan;
+	conn->plain->slot = slot;
 	left = offer_ring(conn, &conn->rx);
 	right = offer_ring(conn, &conn->tx);
 	offer_write_page(conn, left, right);
 	xvsock_plain_point_at_page(conn, left, right);
 	conn->attached = true;
-
-	spin_lock(&peer->lock);
-	list_add_tail(&conn->plain->node, &peer->plain->offers);
-	conn->plain->offered = true;
-	peer->kept_count++;
-	spin_unlock(&peer->lock);
 	xvsock_vchan_use(vchan, conn);
-	err = offer_publish(conn);
-	if (!err)
-		goto put;
 
-	/* A client can have come only to what was published. */
+	/* Who comes from here on, even without having read it, is looked at below. */
+	err = offer_publish(peer, slot, vchan);
+	if (err) {
+		xvsock_conn_abandon(conn);
+		goto put;
+	}
 	spin_lock(&peer->lock);
-	offer_take(peer, conn->plain);
+	slot->offer = conn;
+	peer->plain->offer_count++;
 	spin_unlock(&peer->lock);
-	xvsock_conn_abandon(conn);
-	goto put;
-finish:
-	xvsock_plain_finish(conn);
+	xvsock_conn_queue_event(conn);
 put:
 	xvsock_conn_put(conn); /* ours */
 	return err;
@@ -260,19 +247,28 @@ static void offer_serve(struct xvsock_conn *conn)
 
 void xvsock_plain_event(struct xvsock_conn *conn)
 {
+	struct xvsock_plain_slot *slot = conn->plain->slot;
 	struct xvsock_peer *peer = conn->peer;
 	bool came;
 
+	if (!slot)
+		return;
 	spin_lock(&peer->lock);
 	/* Who came and has gone already is served, too: what it wrote is there. */
-	came = conn->plain->offered && vchan_load_acquire(conn->peer_live) != VCHAN_WAITING;
+	came = slot->offer == conn && vchan_load_acquire(conn->peer_live) != VCHAN_WAITING;
 	if (came) {
-		offer_take(peer, conn->plain);
-		xvsock_plain_queue(peer, 0);
+		offer_take(peer, slot);
+		slot->serving = true;
+		xvsock_plain_queue(peer, 0); /* which makes the nodes empty */
 	}
 	spin_unlock(&peer->lock);
-	if (came)
-		offer_serve(conn);
+	if (!came)
+		return;
+	offer_serve(conn);
+	spin_lock(&peer->lock);
+	slot->serving = false;
+	xvsock_plain_queue(peer, 0); /* and the next offer */
+	spin_unlock(&peer->lock);
 }
 
 /* -- the work -------------------------------------------------------------- */
@@ -280,70 +276,127 @@ void xvsock_plain_event(struct xvsock_conn *conn)
 static bool plain_is_forbidden(struct xvsock_conn *conn)
 {
 	const struct xvsock_plain *plain = conn->peer->plain;
+	const struct xvsock_plain_slot *slot = conn->plain->slot;
 	bool forbidden;
 
 	spin_lock(&conn->peer->lock);
 	forbidden = !xvsock_plain_names(conn->initiator ? &plain->connect : &plain->accept,
 					conn->dst_port);
+	/* An offer is withdrawn by the one who has its slot. */
+	if (slot && slot->offer == conn)
+		forbidden = false;
 	spin_unlock(&conn->peer->lock);
 	return forbidden;
 }
 
-/* What dom0 does not allow any more ends. */
-static void plain_cut(struct xvsock_peer *peer)
+static struct xvsock_plain_slot *plain_find_slot(struct xvsock_plain *plain, u32 port)
 {
+	struct xvsock_plain_slot *slot;
+
+	for (slot = plain->slots; slot < plain->slots + XVSOCK_PLAIN_SLOTS; slot++)
+		if (slot->used && slot->port == port)
+			return slot;
+	return NULL;
+}
+
+/* Gives every port that is named a slot. */
+static void plain_name_slots(struct xvsock_plain *plain, const struct xvsock_plain_ports *accept)
+{
+	struct xvsock_plain_slot *slot = plain->slots;
+	unsigned int i;
+
+	for (i = 0; i < accept->count; i++) {
+		if (plain_find_slot(plain, accept->ports[i]))
+			continue;
+		while (slot < plain->slots + XVSOCK_PLAIN_SLOTS && slot->used)
+			slot++;
+		if (slot == plain->slots + XVSOCK_PLAIN_SLOTS)
+			return; /* until some have been served */
+		slot->used = true;
+		slot->written = false;
+		slot->failed = false;
+		slot->port = accept->ports[i];
+	}
+}
+
+/* Jiffies after which the slot is to be looked at again, or 0. */
+static unsigned long plain_offer(struct xvsock_peer *peer, struct xvsock_plain_slot *slot)
+{
+	int err;
+
+	if (!__ratelimit(&peer->plain->offering))
+		return OFFERS_INTERVAL / 4;
+	err = offer_make(peer, slot);
+	if (err && !slot->failed)
+		pr_warn_ratelimited("xen_vsock: port %u is not offered to domain %u: %d\n",
+				    slot->port, peer->domid, err);
+	slot->failed = err;
+	return err ? OFFER_RETRY : 0;
+}
+
+/* Likewise. */
+static unsigned long plain_look_at_slot(struct xvsock_peer *peer, struct xvsock_plain_slot *slot,
+					bool wanted, bool again)
+{
+	struct xvsock_conn *offer, *unwanted = NULL;
+	bool serving;
+
+	spin_lock(&peer->lock);
+	offer = slot->offer;
+	serving = slot->serving;
+	if (offer)
+		xvsock_conn_get(offer);
+	if (offer && !wanted)
+		unwanted = offer_take(peer, slot);
+	spin_unlock(&peer->lock);
+
+	if (unwanted)
+		xvsock_conn_abandon(unwanted);
+	else if (offer && again) /* dom0 may have made the folder anew */
+		offer_publish(peer, slot, offer->vchan);
+	if (!wanted) {
+		offer_unpublish(peer, slot);
+		slot->used = serving;
+	}
+	if (offer) {
+		xvsock_conn_put(offer);
+		return 0;
+	}
+	if (!wanted)
+		return 0;
+	offer_blank(peer, slot);
+	return serving ? 0 : plain_offer(peer, slot);
+}
+
+static unsigned long plain_look_at_slots(struct xvsock_peer *peer)
+{
+	struct xvsock_plain *plain = peer->plain;
+	struct xvsock_plain_ports accept;
+	struct xvsock_plain_slot *slot;
+	unsigned long when, soonest = 0;
 	bool recheck;
 
 	spin_lock(&peer->lock);
-	recheck = peer->plain->recheck;
-	peer->plain->recheck = false;
+	accept = plain->accept;
+	recheck = plain->recheck;
+	plain->recheck = false;
 	spin_unlock(&peer->lock);
-	if (!recheck)
-		return;
-	xvsock_peer_lose(&peer->initiated, plain_is_forbidden);
-	xvsock_peer_lose(&peer->accepted, plain_is_forbidden);
-}
 
-static void plain_withdraw(struct xvsock_peer *peer)
-{
-	struct xvsock_conn *conn;
-
-	while ((conn = offer_take_unwanted(peer, false))) {
-		offer_unpublish(peer, conn->dst_port);
-		xvsock_conn_abandon(conn);
-		xvsock_conn_put(conn);
+	plain_name_slots(plain, &accept);
+	for (slot = plain->slots; slot < plain->slots + XVSOCK_PLAIN_SLOTS; slot++) {
+		if (!slot->used)
+			continue;
+		when = plain_look_at_slot(peer, slot, xvsock_plain_names(&accept, slot->port),
+					  recheck);
+		if (when && (!soonest || when < soonest))
+			soonest = when;
 	}
-}
-
-/* Jiffies until it is to be tried again, or 0. */
-static unsigned long plain_offer(struct xvsock_peer *peer)
-{
-	int err;
-	u32 port;
-
-	while (offer_next_missing(peer, &port)) {
-		if (!__ratelimit(&peer->plain->offering))
-			return OFFERS_INTERVAL / 4;
-		err = offer_make(peer, port);
-		if (err) {
-			pr_warn_ratelimited("xen_vsock: port %u is not offered to domain %u: %d\n",
-					    port, peer->domid, err);
-			return OFFER_RETRY;
-		}
+	/* What dom0 does not allow any more ends. */
+	if (recheck) {
+		xvsock_peer_lose(&peer->initiated, plain_is_forbidden);
+		xvsock_peer_lose(&peer->accepted, plain_is_forbidden);
 	}
-	return 0;
-}
-
-static struct xvsock_conn *plain_next_leaving(struct xvsock_peer *peer, struct list_head *list)
-{
-	struct xvsock_plain_conn *plain;
-
-	spin_lock(&peer->lock);
-	plain = list_first_entry_or_null(list, struct xvsock_plain_conn, node);
-	if (plain)
-		list_del_init(&plain->node);
-	spin_unlock(&peer->lock);
-	return plain ? plain->conn : NULL;
+	return soonest;
 }
 
 /* All that can be given back now is, and that is remembered. */
@@ -352,65 +405,78 @@ static bool plain_client_let_go(struct xvsock_conn *conn)
 	bool gone = xvsock_pages_try_revoke(&conn->rx.pages);
 
 	gone &= xvsock_pages_try_revoke(&conn->tx.pages);
-	gone &= !conn->vchan || xvsock_pages_try_revoke(&conn->vchan->shared);
+	gone &= xvsock_pages_try_revoke(&conn->vchan->shared);
 	return gone;
 }
 
-/* Returns whether some are left. */
-static bool plain_end_leaving(struct xvsock_peer *peer)
+static void plain_end_those(struct list_head *list, struct list_head *left)
 {
-	struct xvsock_conn *conn;
-	LIST_HEAD(looked_at);
-	bool left;
+	struct xvsock_plain_conn *plain, *next;
 
-	spin_lock(&peer->lock);
-	list_splice_init(&peer->plain->leaving, &looked_at);
-	spin_unlock(&peer->lock);
-	while ((conn = plain_next_leaving(peer, &looked_at))) {
-		if (plain_client_let_go(conn)) {
-			xvsock_plain_finish(conn);
-			continue;
-		}
-		spin_lock(&peer->lock);
-		list_add(&conn->plain->node, &peer->plain->leaving);
-		spin_unlock(&peer->lock);
+	list_for_each_entry_safe(plain, next, list, node) {
+		list_del_init(&plain->node);
+		if (plain_client_let_go(plain->conn))
+			xvsock_plain_finish(plain->conn);
+		else
+			list_add(&plain->node, left);
 	}
+}
+
+static void plain_take_ended(struct xvsock_peer *peer, struct list_head *ended)
+{
 	spin_lock(&peer->lock);
-	left = !list_empty(&peer->plain->leaving);
+	list_splice_init(&peer->plain->ended, ended);
 	spin_unlock(&peer->lock);
-	return left;
+}
+
+/* Looks at new ones now, and at others from time to time. Jiffies until then, or 0. */
+static unsigned long plain_end_leaving(struct xvsock_peer *peer)
+{
+	struct xvsock_plain *plain = peer->plain;
+	LIST_HEAD(looked_at);
+
+	plain_take_ended(peer, &looked_at);
+	if (list_empty(&plain->leaving) || time_after_eq(jiffies, plain->look)) {
+		list_splice_init(&plain->leaving, &looked_at);
+		plain->look = jiffies + LEAVING_RETRY;
+	}
+	plain_end_those(&looked_at, &plain->leaving);
+	return list_empty(&plain->leaving) ? 0 : max_t(long, plain->look - jiffies, 1);
 }
 
 void xvsock_plain_work(struct work_struct *work)
 {
 	struct xvsock_plain *plain = container_of(to_delayed_work(work), struct xvsock_plain, work);
 	struct xvsock_peer *peer = plain->peer;
-	unsigned long again;
+	unsigned long offers = plain_look_at_slots(peer), leaving = plain_end_leaving(peer);
 
-	plain_withdraw(peer);
-	plain_cut(peer);
-	again = plain_offer(peer);
-	if (plain_end_leaving(peer) && (!again || again > LEAVING_RETRY))
-		again = LEAVING_RETRY;
+	if (!offers || (leaving && leaving < offers))
+		offers = leaving;
 	spin_lock(&peer->lock);
-	if (again)
-		xvsock_plain_queue(peer, again);
+	if (offers)
+		xvsock_plain_queue(peer, offers);
 	spin_unlock(&peer->lock);
 }
 
 void xvsock_plain_close(struct xvsock_peer *peer)
 {
 	struct xvsock_plain *plain = peer->plain;
+	struct xvsock_plain_slot *slot;
+	struct xvsock_plain_conn *leaving, *next;
 	struct xvsock_conn *conn;
-	unsigned int i;
 
 	cancel_delayed_work_sync(&plain->work); /* not queued again: the peer is down */
-	while ((conn = offer_take_unwanted(peer, true))) {
-		xvsock_conn_abandon(conn);
-		xvsock_conn_put(conn);
+	for (slot = plain->slots; slot < plain->slots + XVSOCK_PLAIN_SLOTS; slot++) {
+		spin_lock(&peer->lock);
+		conn = offer_take(peer, slot);
+		spin_unlock(&peer->lock);
+		if (conn)
+			xvsock_conn_abandon(conn);
+		offer_unpublish(peer, slot);
 	}
-	for (i = 0; i < plain->accept.count; i++)
-		offer_unpublish(peer, plain->accept.ports[i]);
-	while ((conn = plain_next_leaving(peer, &plain->leaving)))
-		xvsock_plain_finish(conn);
+	plain_take_ended(peer, &plain->leaving);
+	list_for_each_entry_safe(leaving, next, &plain->leaving, node) {
+		list_del_init(&leaving->node);
+		xvsock_plain_finish(leaving->conn);
+	}
 }

@@ -8,6 +8,7 @@
 
 #include "connection.h"
 #include "frames.h"
+#include "plain.h"
 #include "stat.h"
 
 static struct dentry *stat_dir;
@@ -51,7 +52,7 @@ static struct xvsock_conn *stat_next(struct xarray *table, unsigned long *id)
 static void stat_print_peer(struct seq_file *file, struct xvsock_peer *peer)
 {
 	struct xarray *tables[] = { &peer->initiated, &peer->accepted };
-	unsigned int initiated, accepted, idle, granted, mapped, i;
+	unsigned int initiated, accepted, idle, granted, mapped, offers, i;
 	struct xvsock_totals totals;
 	struct xvsock_conn *conn;
 	unsigned long id;
@@ -63,8 +64,9 @@ static void stat_print_peer(struct seq_file *file, struct xvsock_peer *peer)
 		xa_for_each(tables[i], id, conn)
 			stat_sum(&totals, &conn->counters);
 	initiated = peer->initiated_count - peer->offered_count;
-	accepted = peer->accepted_count - peer->kept_count;
-	idle = peer->offered_count + peer->kept_count;
+	offers = peer->plain ? peer->plain->offer_count : 0;
+	accepted = peer->accepted_count - peer->kept_count - offers;
+	idle = peer->offered_count + peer->kept_count + offers;
 	granted = peer->granted_pages;
 	mapped = peer->mapped_pages;
 	spin_unlock(&peer->lock);
