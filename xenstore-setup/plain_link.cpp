@@ -5,6 +5,7 @@
 #include <charconv>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <set>
 
 namespace xvsock::peer {
 
@@ -28,13 +29,15 @@ std::uint32_t parse_port(const std::string& text) {
 
 /// A plain link is looked for at the module's half, which says who the other is.
 std::optional<plain_status> status_of(const view& store, const plain_ends& ends) {
-    const std::string half = make_plain_layout(ends, {}).frontend_path;
-    if (!store.exists(half))
+    const link_layout layout = make_plain_layout(ends, {});
+    const std::string& half = layout.frontend_path;
+    if (!store.exists(half) && !store.exists(layout.backend_path))
         return std::nullopt;
     plain_status found{.ends = ends,
                        .ports = {.connect = store.read(half + "/connect").value_or(""),
                                  .accept = store.read(half + "/accept").value_or("")},
-                       .state = state_word(store.read(half + "/state").value_or("-")),
+                       .state =
+                           store.exists(half) ? state_word(store.read(half + "/state").value_or("")) : "-",
                        .problems = {}};
     found.problems =
         find_problems(store, make_plain_layout(ends, found.ports)).value_or(std::vector<std::string>{});
@@ -100,6 +103,10 @@ link_layout make_plain_layout(const plain_ends& ends, const plain_ports& ports, 
     return layout;
 }
 
+bool is_plain_link(const view& store, const plain_ends& ends) {
+    return status_of(store, ends).has_value();
+}
+
 plain_result add_plain_link(const view& store, const plain_ends& ends, const plain_ports& ports,
                             const std::string& name) {
     if (find_problems(store, make_layout(make_ends(ends.module, ends.plain))))
@@ -107,6 +114,10 @@ plain_result add_plain_link(const view& store, const plain_ends& ends, const pla
             fmt::format("between the domains {} and {} is a peer link already, for two domains "
                         "with the module; 'remove' it first",
                         ends.module, ends.plain));
+    if (is_plain_link(store, {.module = ends.plain, .plain = ends.module}))
+        throw domain_error(fmt::format("domain {} has a plain link to domain {}, as the one with the module; "
+                                       "'remove --plain' it first",
+                                       ends.plain, ends.module));
     const link_layout layout = make_plain_layout(ends, ports, name);
     std::vector<std::string> ignored;
     switch (add_link(store, layout, ignored)) {
@@ -122,14 +133,24 @@ plain_result add_plain_link(const view& store, const plain_ends& ends, const pla
 }
 
 std::vector<plain_status> list_plain_links(const view& store) {
+    // From both sides, because one may be all that is left.
+    std::set<plain_ends> found;
+    const auto children = [&](const std::string& path) {
+        return store.list(path).value_or(std::vector<std::string>{});
+    };
+    for (const std::string& home : children("/local/domain"))
+        if (const auto id = parse_domid(home)) {
+            for (const std::string& other : children("/local/domain/" + home + "/device/vchan"))
+                if (const auto plain = parse_domid(other))
+                    found.insert({.module = *id, .plain = *plain});
+            for (const std::string& other : children("/local/domain/" + home + "/vchan"))
+                if (const auto module = parse_domid(other))
+                    found.insert({.module = *module, .plain = *id});
+        }
     std::vector<plain_status> links;
-    for (const std::string& home : store.list("/local/domain").value_or(std::vector<std::string>{}))
-        for (const std::string& other :
-             store.list("/local/domain/" + home + "/device/vchan").value_or(std::vector<std::string>{}))
-            if (const auto m = parse_domid(home), p = parse_domid(other); m && p)
-                if (auto found = status_of(store, {*m, *p}))
-                    links.push_back(*std::move(found));
-    std::sort(links.begin(), links.end(), [](const auto& a, const auto& b) { return a.ends < b.ends; });
+    for (const plain_ends& ends : found)
+        if (auto status = status_of(store, ends))
+            links.push_back(*std::move(status));
     return links;
 }
 

@@ -39,8 +39,11 @@ link_layout make_plain_layout(const plain_ends& ends, const plain_ports& ports, 
 
 enum class plain_result { added, existed, changed };
 
+/// Whether there is a plain link, or a part of one.
+bool is_plain_link(const xenstore::view& store, const plain_ends& ends);
+
 /// Makes the link or changes it to these ports, which the module is told of. To be run in a transaction.
-/// Throws domain_error when there is a peer link between the two.
+/// Throws domain_error when there is a peer link between the two, or a plain one the other way round.
 plain_result add_plain_link(const xenstore::view& store, const plain_ends& ends, const plain_ports& ports,
                             const std::string& name);
 

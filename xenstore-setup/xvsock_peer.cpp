@@ -149,7 +149,7 @@ struct addition {
 void require_no_plain_link(const xenstore::view& view, const link_ends& ends) {
     for (const auto& plain :
          {plain_ends{ends.backend, ends.frontend}, plain_ends{ends.frontend, ends.backend}})
-        if (view.exists(make_plain_layout(plain, {}).frontend_path))
+        if (is_plain_link(view, plain))
             throw domain_error(fmt::format("between the domains {} and {} is a plain link already; 'remove "
                                            "--plain' it first",
                                            plain.module, plain.plain));

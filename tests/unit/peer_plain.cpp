@@ -110,8 +110,20 @@ TEST_F(peer_plain, two_domains_have_one_kind_of_link) {
     EXPECT_EQ(run({"add", "--plain", "2", "1", "--accept", "22"}), 0);
     EXPECT_EQ(run({"add", "1", "2"}), 1);
     EXPECT_NE(said_.find("plain link already"), std::string::npos) << said_;
+    EXPECT_EQ(run({"add", "--plain", "1", "2", "--accept", "22"}), 1);
+    EXPECT_NE(said_.find("as the one with the module"), std::string::npos) << said_;
+}
+
+TEST_F(peer_plain, what_is_left_of_one_is_seen_and_removed) {
+    const auto before = nodes_of_links();
+    EXPECT_EQ(run({"add", "--plain", "1", "2", "--accept", "22"}), 0);
+    for (auto one = fake::store().nodes.begin(); one != fake::store().nodes.end();)
+        one = one->first.starts_with("/local/domain/1/device/vchan") ? fake::store().nodes.erase(one) : ++one;
     EXPECT_EQ(run({"list", "--plain"}), 0);
-    EXPECT_NE(said_.find("2 (beta)"), std::string::npos) << said_;
+    EXPECT_NE(said_.find("/local/domain/1/device/vchan/2 is missing"), std::string::npos) << said_;
+    EXPECT_EQ(run({"add", "1", "2"}), 1);
+    EXPECT_EQ(run({"remove", "--plain", "1", "2"}), 0);
+    EXPECT_EQ(nodes_of_links(), before);
 }
 
 TEST_F(peer_plain, is_listed_with_what_is_wrong_with_it) {
