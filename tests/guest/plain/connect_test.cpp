@@ -103,6 +103,16 @@ TEST(PlainConnect, ShuttingDownOneHalfStaysHere) {
     EXPECT_EQ(read_error(socket), EPIPE);
 }
 
+TEST(PlainConnect, ShuttingDownBothHalvesInTurnIsTheEnd) {
+    EXPECT_EQ(tell("sink " + offer_to_us(111)), "ok");
+    const auto socket = connected(cid_of("g2"), 111);
+    const stream_bytes bytes;
+    ASSERT_TRUE(send_all(socket.get(), bytes.at(0, 3).data(), 3));
+    ASSERT_EQ(::shutdown(socket.get(), SHUT_WR), 0);
+    ASSERT_EQ(::shutdown(socket.get(), SHUT_RD), 0);
+    EXPECT_EQ(tell("result " + offer_to_us(111)), "3 End of file");
+}
+
 TEST(PlainConnect, AProgramThatIsKilledEndsItsStreams) {
     EXPECT_EQ(tell("stuck " + offer_to_us(109), mortals), "ok");
     const auto socket = connected(cid_of("g2"), 109);

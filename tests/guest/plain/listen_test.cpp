@@ -35,6 +35,18 @@ TEST(PlainListen, ManyAtOnce) {
         must_echo(socket, 50'000);
 }
 
+/// All want the same offer: one gets it, the others the next ones.
+TEST(PlainListen, ManyAtTheSameMoment) {
+    const auto listener = listen_on(visited, 8);
+    for (int i = 0; i < 5; ++i)
+        EXPECT_EQ(visit(visited), "ok");
+    for (int i = 0; i < 5; ++i) {
+        const auto socket = accepted(listener);
+        ASSERT_GE(socket.get(), 0) << i;
+        must_echo(socket, 20'000);
+    }
+}
+
 TEST(PlainListen, ACloseIsSeenOnBothSides) {
     const auto listener = listen_on(visited, 8);
     EXPECT_EQ(visit(visited), "ok");
@@ -109,8 +121,10 @@ void expect_reset(const std::string& what, int later) {
     ASSERT_EQ(std::system(("tb signal " + what + " && tb wait done-" + what + " 60").c_str()), 0);
     const auto begin = clock::now();
     for (const auto* socket : {&first, &second}) {
-        EXPECT_NE(polled(*socket, POLLIN) & POLLERR, 0);
-        EXPECT_EQ(read_error(*socket), ECONNRESET);
+        EXPECT_NE(polled(*socket, POLLIN), 0);
+        const int error = read_error(*socket);
+        // A vchan_stream that sees its server's nodes go closes in good order before this domain runs again.
+        EXPECT_TRUE(error == ECONNRESET || (error == EPIPE && what == "renew-link")) << error;
     }
     EXPECT_LT(clock::now() - begin, patience() / 10);
     if (later != 0) {
@@ -118,9 +132,9 @@ void expect_reset(const std::string& what, int later) {
     }
 }
 
-/// A checkpoint of this domain, which goes on with the links that it had.
-TEST(PlainEnd, OfACheckpoint) {
-    expect_reset("checkpoint", 0);
+/// What ends them for a moment only.
+void expect_reset_and_all_again(const std::string& what) {
+    expect_reset(what, 0);
     EXPECT_TRUE(
         within_a_moment([] { return try_connect(make_socket().get(), cid_of("g2"), commands) == 0; }));
     const auto listener = listen_on(unnamed, 1);
@@ -128,6 +142,16 @@ TEST(PlainEnd, OfACheckpoint) {
     const auto socket = accepted(listener);
     ASSERT_GE(socket.get(), 0);
     must_echo(socket, 1'000);
+}
+
+/// A checkpoint of this domain, which goes on with the links that it had.
+TEST(PlainEnd, OfACheckpoint) {
+    expect_reset_and_all_again("checkpoint");
+}
+
+/// dom0 removes the link and makes it anew while this domain does not run.
+TEST(PlainEnd, OfALinkThatIsMadeAnewUnseen) {
+    expect_reset_and_all_again("renew-link");
 }
 
 TEST(PlainEnd, OfTheLink) {

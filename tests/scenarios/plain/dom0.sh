@@ -56,6 +56,12 @@ tb wait checkpoint 100 > /dev/null || fail "g1 does not wait for a checkpoint"
 xl save -c g1 /g1.saved || fail "xl save -c"
 rm /g1.saved
 tb signal done-checkpoint
+tb wait renew-link 100 > /dev/null || fail "g1 does not wait for a new link"
+xl pause g1
+xvsock-peer remove --plain g1 g2 && xvsock-peer add --plain g1 g2 --connect any --accept 202 || fail "no new link"
+xl unpause g1
+both_connected
+tb signal done-renew-link
 tb wait remove-link 100 > /dev/null || fail "g1 does not wait for the end of the link"
 xvsock-peer remove --plain g1 g2 || fail "the link stays"
 tb signal done-remove-link

@@ -22,6 +22,7 @@ insmod /testbed/xen_vsock.ko || { echo "FAILED: the module does not load again";
 test_with 'PlainConnect.MovesBytesBothWays'
 
 test_with 'PlainEnd.OfACheckpoint'
+test_with 'PlainEnd.OfALinkThatIsMadeAnewUnseen'
 test_with 'PlainEnd.OfTheLink'
 tb signal add-link
 tb wait link-again 60 > /dev/null || { echo "FAILED: there is no link again"; failed=1; }

@@ -12,8 +12,12 @@ while :; do
 done &
 tb signal services-g2
 tb wait lie 300 > /dev/null
-plain-liar "$DOMID_g1" &
+plain-liar "$DOMID_g1" > liar.log &
 liar=$!
+for try in $(seq 100); do
+    grep -q offers liar.log && break
+    sleep 0.1
+done
 tb signal lies
 tb wait lie-no-more 300 > /dev/null
 kill $liar

@@ -1,0 +1,38 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The clients. What they reach at g1's name and address here, no network has.
+failed=0
+fail() { echo "FAILED: $*"; failed=1; }
+over() { timeout $((100 * SLOWNESS)) xvsock run "$@"; }
+address=198.18.$((CID_g1 / 256)).$((CID_g1 % 256))
+tb wait servers-up 100 > /dev/null || { echo "FAILED: no servers"; exit 1; }
+
+timeout 5 curl -s "http://$address:8080/small" && fail "$address is reached without xvsock run"
+[ "$(over curl -sS "http://$address:8080/small")" = hello ] || fail "curl from nginx"
+[ "$(over curl -sS http://g1:8080/small)" = hello ] || fail "curl from nginx by name"
+[ "$(over curl -sS "http://[fd78:7673:6f63:6b00::$(printf %x "$CID_g1")]:8080/small")" = hello ] || fail "curl by IPv6"
+[ "$(curl -sS "http://$IP_g1:8080/small")" = hello ] || fail "the same nginx by real TCP"
+echo "nginx sees $(over curl -sS http://g1:8080/who), and over TCP $(curl -sS "http://$IP_g1:8080/who")"
+sum=$(over curl -sS http://g1:8080/large | sha256sum | cut -d' ' -f1)
+[ "$sum" = "$(over curl -sS http://g1:8080/large.sha256)" ] || fail "16 MiB from nginx have the sum $sum"
+sum=$(over curl -sS http://g1:8000/large | sha256sum | cut -d' ' -f1)
+[ "$sum" = "$(over curl -sS http://g1:8000/large.sha256)" ] || fail "16 MiB from Python have the sum $sum"
+
+cat > get.py <<'PY'
+import hashlib, sys, urllib.request
+print(hashlib.sha256(urllib.request.urlopen(sys.argv[1]).read()).hexdigest())
+PY
+[ "$(over python3 get.py http://g1:8080/large)" = "$sum" ] || fail "Python from nginx"
+
+over redis-benchmark -h g1 -n 3000 -c 20 -t set,get,lpush -q || fail "redis-benchmark"
+over redis-cli -h g1 set key "$(head -c 20000 /dev/zero | tr '\0' x)" || fail "redis-cli"
+[ "$(over redis-cli -h g1 get key | wc -c)" = 20001 ] || fail "redis gives back something else"
+
+over NPtcp -i -u 131072 -h g1 -o "$RESULTS/np.out" > "$RESULTS/nptcp.log" 2>&1 || fail "NPtcp: $?"
+tail -3 "$RESULTS/nptcp.log"
+grep -qi "fail" "$RESULTS/nptcp.log" && fail "NPtcp's integrity"
+over iperf3 -c g1 -n 20M -J > "$RESULTS/iperf3.json" || fail "iperf3"
+over iperf3 -c g1 -n 20M -R -P 3 -J > "$RESULTS/iperf3-reverse.json" || fail "iperf3 in reverse"
+grep -m1 sum_received -A7 "$RESULTS/iperf3.json"
+tb signal clients-done
+exit $failed
