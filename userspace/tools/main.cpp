@@ -24,6 +24,7 @@ struct subcommand {
 constexpr subcommand subcommands[] = {
     {"perf", "measure latency and bandwidth over AF_VSOCK, TCP or AF_UNIX", run_perf},
     {"report", "compare measured data paths, and check their ratios", run_report},
+    {"run", "run a TCP program with its connections to peers carried over AF_VSOCK", run_run},
     {"stat", "show what the module has counted, for each peer and connection", run_stat},
 };
 

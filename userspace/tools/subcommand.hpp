@@ -23,6 +23,7 @@ using subcommand_function = int(const std::vector<std::string>& arguments);
 
 subcommand_function run_perf;
 subcommand_function run_report;
+subcommand_function run_run;
 subcommand_function run_stat;
 
 } // namespace xvsock

@@ -12,6 +12,7 @@ xvsock run iperf3 -s > "$RESULTS/iperf3.log" 2>&1 &
 xvsock run nginx -c /nginx.conf -g 'daemon off; user root;' > "$RESULTS/nginx.log" 2>&1 &
 (cd /redis && exec xvsock run redis-server --port 6379 --bind 0.0.0.0 --protected-mode no --save '' \
     > "$RESULTS/redis.log" 2>&1) &
+xvsock run run-test serve > "$RESULTS/services.log" 2>&1 &
 sleep 5
 tb signal servers-up
 tb wait clients-done 300 > /dev/null || { echo "FAILED: the clients are not done"; exit 1; }

@@ -7,6 +7,8 @@ over() { timeout $((100 * SLOWNESS)) xvsock run "$@"; }
 address=198.18.$((CID_g1 / 256)).$((CID_g1 % 256))
 tb wait servers-up 100 > /dev/null || { echo "FAILED: no servers"; exit 1; }
 
+over run-test || failed=1
+
 timeout 5 curl -s "http://$address:8080/small" && fail "$address is reached without xvsock run"
 [ "$(over curl -sS "http://$address:8080/small")" = hello ] || fail "curl from nginx"
 [ "$(over curl -sS http://g1:8080/small)" = hello ] || fail "curl from nginx by name"
@@ -24,7 +26,7 @@ print(hashlib.sha256(urllib.request.urlopen(sys.argv[1]).read()).hexdigest())
 PY
 [ "$(over python3 get.py http://g1:8080/large)" = "$sum" ] || fail "Python from nginx"
 
-over redis-benchmark -h g1 -n 3000 -c 20 -t set,get,lpush -q || fail "redis-benchmark"
+over redis-benchmark -h g1 -n 1000 -c 20 -t set,get,lpush -q || fail "redis-benchmark"
 over redis-cli -h g1 set key "$(head -c 20000 /dev/zero | tr '\0' x)" || fail "redis-cli"
 [ "$(over redis-cli -h g1 get key | wc -c)" = 20001 ] || fail "redis gives back something else"
 

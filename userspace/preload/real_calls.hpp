@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+/// The C library's own functions, below the ones that this library puts in their place: real::connect()(…).
+#pragma once
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <spawn.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+namespace xvsock::preload::real {
+
+// Looked up at the first call: other libraries' constructors may run before ours.
+#define XVSOCK_REAL_CALL(name)                                                                               \
+    inline auto name() {                                                                                     \
+        static const auto call = reinterpret_cast<decltype(&::name)>(::dlsym(RTLD_NEXT, #name));             \
+        return call;                                                                                         \
+    }
+XVSOCK_REAL_CALL(socket)
+XVSOCK_REAL_CALL(bind)
+XVSOCK_REAL_CALL(connect)
+XVSOCK_REAL_CALL(listen)
+XVSOCK_REAL_CALL(accept4)
+XVSOCK_REAL_CALL(getsockname)
+XVSOCK_REAL_CALL(getpeername)
+XVSOCK_REAL_CALL(getsockopt)
+XVSOCK_REAL_CALL(setsockopt)
+XVSOCK_REAL_CALL(shutdown)
+XVSOCK_REAL_CALL(close)
+XVSOCK_REAL_CALL(close_range)
+XVSOCK_REAL_CALL(dup)
+XVSOCK_REAL_CALL(dup2)
+XVSOCK_REAL_CALL(dup3)
+XVSOCK_REAL_CALL(fcntl)
+XVSOCK_REAL_CALL(ioctl)
+XVSOCK_REAL_CALL(epoll_ctl)
+XVSOCK_REAL_CALL(write)
+XVSOCK_REAL_CALL(writev)
+XVSOCK_REAL_CALL(send)
+XVSOCK_REAL_CALL(sendto)
+XVSOCK_REAL_CALL(sendmsg)
+XVSOCK_REAL_CALL(sendfile)
+XVSOCK_REAL_CALL(sendfile64)
+XVSOCK_REAL_CALL(getaddrinfo)
+XVSOCK_REAL_CALL(getnameinfo)
+XVSOCK_REAL_CALL(gethostbyname)
+XVSOCK_REAL_CALL(gethostbyname2)
+XVSOCK_REAL_CALL(gethostbyname_r)
+XVSOCK_REAL_CALL(gethostbyname2_r)
+XVSOCK_REAL_CALL(execve)
+XVSOCK_REAL_CALL(execvpe)
+XVSOCK_REAL_CALL(posix_spawn)
+XVSOCK_REAL_CALL(posix_spawnp)
+#undef XVSOCK_REAL_CALL
+
+} // namespace xvsock::preload::real

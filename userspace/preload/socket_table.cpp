@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+#include "socket_table.hpp"
+
+#include "real_calls.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+#include <pthread.h>
+
+namespace xvsock::preload {
+
+constinit socket_table socket_table::the_one;
+
+void socket_table::begin() {
+    if (process_.load(std::memory_order_relaxed) != 0)
+        return;
+    process_ = ::getpid();
+    // A child of fork() goes on with a copy of the table that nobody was changing.
+    ::pthread_atfork([] { the_one.mutex_.lock(); }, [] { the_one.mutex_.unlock(); },
+                     [] {
+                         the_one.process_ = ::getpid();
+                         the_one.mutex_.unlock();
+                     });
+}
+
+bool socket_table::knows(int descriptor) const {
+    return in_range(descriptor) && states_[descriptor].load(std::memory_order_acquire) != nullptr &&
+           process_.load(std::memory_order_relaxed) == ::getpid();
+}
+
+state_pointer socket_table::find(int descriptor) const {
+    if (!in_range(descriptor))
+        return nullptr;
+    const auto* const found = states_[descriptor].load(std::memory_order_acquire);
+    return found == nullptr ? nullptr : *found;
+}
+
+void socket_table::add(int descriptor, const state_pointer& state) {
+    if (!in_range(descriptor))
+        return;
+    begin();
+    drop(descriptor);
+    state->descriptors.push_back(descriptor);
+    end_ = std::max<int>(end_, descriptor + 1);
+    states_[descriptor].store(new state_pointer(state), std::memory_order_release);
+}
+
+void socket_table::drop(int descriptor) {
+    if (!in_range(descriptor))
+        return;
+    const std::unique_ptr<state_pointer> held(
+        states_[descriptor].exchange(nullptr, std::memory_order_acq_rel));
+    if (!held)
+        return;
+    auto& state = **held;
+    std::erase(state.descriptors, descriptor);
+    std::erase_if(state.registrations, [&](const auto& one) { return one.descriptor == descriptor; });
+    if (!state.descriptors.empty())
+        return;
+    const int error = errno;
+    for (const int inner : {state.tcp, state.vsock})
+        if (inner >= 0) {
+            set_inner(inner, false);
+            real::close()(inner);
+        }
+    errno = error;
+}
+
+bool socket_table::is_inner(int descriptor) const {
+    return in_range(descriptor) && inner_[descriptor].load(std::memory_order_relaxed) &&
+           process_.load(std::memory_order_relaxed) == ::getpid();
+}
+
+void socket_table::set_inner(int descriptor, bool is_ours) {
+    if (in_range(descriptor))
+        inner_[descriptor].store(is_ours, std::memory_order_relaxed);
+}
+
+void socket_table::note_registration(socket_state& state, int epoll, int operation, int descriptor,
+                                     const epoll_event* event) {
+    const auto is_meant = [&](const auto& one) { return one.epoll == epoll && one.descriptor == descriptor; };
+    std::erase_if(state.registrations, is_meant);
+    if (operation == EPOLL_CTL_DEL || event == nullptr)
+        return;
+    state.registrations.push_back({epoll, descriptor, *event});
+    if (in_range(epoll))
+        instance().epolls_[epoll].store(true, std::memory_order_relaxed);
+}
+
+void socket_table::forget_epoll(int descriptor) {
+    if (!in_range(descriptor) || !epolls_[descriptor].load(std::memory_order_relaxed) ||
+        process_.load(std::memory_order_relaxed) != ::getpid())
+        return;
+    const auto held = lock();
+    epolls_[descriptor].store(false, std::memory_order_relaxed);
+    for (const int known : all())
+        std::erase_if(find(known)->registrations, [&](const auto& one) { return one.epoll == descriptor; });
+}
+
+std::vector<int> socket_table::all() const {
+    std::vector<int> known;
+    for (int descriptor = 0; descriptor < end_; ++descriptor)
+        if (states_[descriptor].load(std::memory_order_relaxed) != nullptr)
+            known.push_back(descriptor);
+    return known;
+}
+
+} // namespace xvsock::preload

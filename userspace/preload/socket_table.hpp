@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+/// What the sockets are that the program takes for TCP, by their descriptors.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+namespace xvsock::preload {
+
+enum class kind : std::uint8_t {
+    tcp,      ///< it is
+    stream,   ///< an AF_VSOCK socket
+    listener, ///< an epoll of a TCP and an AF_VSOCK listener, which poll() takes for one that has connections
+};
+
+/// Of one open socket, which may have several descriptors. Protected by the table's mutex.
+struct socket_state {
+    struct registration {
+        int epoll;
+        int descriptor;
+        epoll_event event;
+    };
+    struct option {
+        int level;
+        int name;
+        std::vector<char> value;
+    };
+
+    kind what = kind::tcp;
+    int family = AF_INET;                  ///< that the program asked for
+    bool connecting = false;               ///< a connect() has not been seen to end
+    sockaddr_storage peer{};               ///< as the program named it in connect()
+    int tcp = -1;                          ///< of a listener: the descriptors in its epoll
+    int vsock = -1;                        ///< likewise
+    std::atomic<bool> vsock_first = false; ///< whom accept() asks first, in turns
+    std::vector<int> descriptors;
+    std::vector<registration> registrations; ///< in the program's epolls
+    std::vector<option> options;             ///< of a stream: those of TCP and IP that were set
+};
+
+using state_pointer = std::shared_ptr<socket_state>;
+
+/// One for the process. Every hook looks here first, without a lock, and passes on the calls for
+/// descriptors that it does not know.
+class socket_table {
+public:
+    static socket_table& instance();
+
+    /// Whether the descriptor is known. False in the child of a vfork(), which has descriptors of its own but
+    /// this memory.
+    [[nodiscard]] bool knows(int descriptor) const;
+
+    /// To be held for all that follows. Not for a call that may block.
+    [[nodiscard]] std::unique_lock<std::mutex> lock() { return std::unique_lock(mutex_); }
+
+    /// Null for one that is not known.
+    [[nodiscard]] state_pointer find(int descriptor) const;
+    void add(int descriptor, const state_pointer& state);
+    /// The descriptor is closed, or about to be. Closes what a listener has of its own after its last one.
+    void drop(int descriptor);
+
+    /// A descriptor of ours that the program must not close.
+    [[nodiscard]] bool is_inner(int descriptor) const;
+    void set_inner(int descriptor, bool is_ours);
+
+    /// Notes what the program does to one of its epolls.
+    static void note_registration(socket_state& state, int epoll, int operation, int descriptor,
+                                  const epoll_event* event);
+    /// The descriptor, which may be an epoll, is closed.
+    void forget_epoll(int descriptor);
+
+    /// All descriptors that are known, in order.
+    [[nodiscard]] std::vector<int> all() const;
+
+    static constexpr int limit = 1 << 20; ///< descriptors from here on are not known
+
+private:
+    constexpr socket_table() = default;
+    void begin();
+    static bool in_range(int descriptor) { return descriptor >= 0 && descriptor < limit; }
+
+    mutable std::mutex mutex_;
+    std::atomic<int> end_ = 0;       ///< beyond every descriptor that was ever known
+    std::atomic<pid_t> process_ = 0; ///< whose memory this is; 0 before the first descriptor
+    // Megabytes that are zero, of which only the pages that are used take memory.
+    std::array<std::atomic<state_pointer*>, limit> states_{};
+    std::array<std::atomic<bool>, limit> inner_{};
+    std::array<std::atomic<bool>, limit> epolls_{};
+
+    static socket_table the_one;
+};
+
+inline socket_table& socket_table::instance() {
+    return the_one;
+}
+
+} // namespace xvsock::preload
