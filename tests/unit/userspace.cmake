@@ -42,3 +42,9 @@ else()
     gtest_discover_tests(unit_vchan_asio_${sanitizer} TEST_PREFIX ${sanitizer}. PROPERTIES TIMEOUT 120)
   endforeach()
 endif()
+
+# xvsock run, outside of programs.
+add_executable(unit_run run_map.cpp run_program.cpp ${PROJECT_SOURCE_DIR}/userspace/preload/address_map.cpp)
+target_include_directories(unit_run PRIVATE ${PROJECT_SOURCE_DIR}/userspace/preload)
+target_link_libraries(unit_run PRIVATE xvsock_run GTest::gtest_main)
+gtest_discover_tests(unit_run TEST_PREFIX run. PROPERTIES TIMEOUT 60)
