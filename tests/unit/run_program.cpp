@@ -30,8 +30,9 @@ protected:
         return path;
     }
 
-    /// A program with one part of that type.
-    static std::string elf(std::uint32_t type, unsigned char bits = ELFCLASS64) {
+    /// A program with one part of that type, and what is in it.
+    static std::string elf(std::uint32_t type, unsigned char bits = ELFCLASS64,
+                           const std::string& content = {}) {
         Elf64_Ehdr header{};
         std::copy_n(ELFMAG, SELFMAG, header.e_ident);
         header.e_ident[EI_CLASS] = bits;
@@ -40,8 +41,18 @@ protected:
         header.e_phnum = 1;
         Elf64_Phdr part{};
         part.p_type = type;
+        part.p_offset = sizeof header + sizeof part;
+        part.p_filesz = content.size();
         return std::string(reinterpret_cast<const char*>(&header), sizeof header) +
-               std::string(reinterpret_cast<const char*>(&part), sizeof part);
+               std::string(reinterpret_cast<const char*>(&part), sizeof part) + content;
+    }
+
+    /// A note with four bytes of content.
+    static std::string note(const std::string& owner) {
+        Elf64_Nhdr header{};
+        header.n_namesz = static_cast<Elf64_Word>(owner.size());
+        header.n_descsz = 4;
+        return std::string(reinterpret_cast<const char*>(&header), sizeof header) + owner + "1234";
     }
 
     fs::path folder_;
@@ -64,6 +75,17 @@ TEST_F(run_program, takes_a_library_if_it_has_an_interpreter) {
     EXPECT_NE(objection_to(make("static", elf(PT_LOAD))).find("statically linked"), std::string::npos);
     EXPECT_NE(objection_to(make("small", elf(PT_INTERP, ELFCLASS32))).find("32-bit"), std::string::npos);
     EXPECT_EQ(objection_to(fs::read_symlink("/proc/self/exe")), "");
+}
+
+TEST_F(run_program, takes_none_when_it_is_in_go) {
+    const std::string gnu("GNU\0", 4);
+    const std::string go("Go\0\0", 4);
+    EXPECT_NE(objection_to(make("go", elf(PT_NOTE, ELFCLASS64, note(gnu) + note(go)))).find("in Go"),
+              std::string::npos);
+    for (const auto& content :
+         {note(gnu), note(gnu) + note(gnu), note(go).substr(0, 13), std::string(50, '\xff')})
+        EXPECT_EQ(objection_to(make("other", elf(PT_NOTE, ELFCLASS64, content))).find("in Go"),
+                  std::string::npos);
 }
 
 TEST_F(run_program, is_judged_by_the_interpreter_of_a_script) {

@@ -24,6 +24,27 @@ bool is_executable(const fs::path& file) {
     return fs::is_regular_file(file, ignored) && ::access(file.c_str(), X_OK) == 0;
 }
 
+/// Whether a note is of Go's linker.
+bool has_go_note(std::istream& file, const Elf64_Phdr& part) {
+    file.clear();
+    file.seekg(static_cast<std::streamoff>(part.p_offset));
+    for (std::uint64_t left = part.p_filesz; left >= sizeof(Elf64_Nhdr);) {
+        Elf64_Nhdr note{};
+        std::array<char, 4> owner{};
+        if (!file.read(reinterpret_cast<char*>(&note), sizeof note) || !file.read(owner.data(), owner.size()))
+            return false;
+        if (note.n_namesz == owner.size() && std::memcmp(owner.data(), "Go\0", owner.size()) == 0)
+            return true;
+        const auto padded = [](std::uint64_t size) { return (size + 3) & ~std::uint64_t{3}; };
+        const auto size = sizeof note + padded(note.n_namesz) + padded(note.n_descsz);
+        if (size > left)
+            return false;
+        left -= size;
+        file.seekg(static_cast<std::streamoff>(part.p_offset + part.p_filesz - left));
+    }
+    return false;
+}
+
 std::string objection_to_elf(const fs::path& program, std::istream& file) {
     Elf64_Ehdr header{};
     file.seekg(0);
@@ -31,14 +52,22 @@ std::string objection_to_elf(const fs::path& program, std::istream& file) {
         return {};
     if (header.e_ident[EI_CLASS] != ELFCLASS64)
         return fmt::format("{} is a 32-bit program, for which there is no library", program.string());
+    bool has_interpreter = false;
     for (unsigned i = 0; i < header.e_phnum; ++i) {
         Elf64_Phdr part{};
+        file.clear();
         file.seekg(static_cast<std::streamoff>(header.e_phoff + std::uint64_t{i} * header.e_phentsize));
         if (!file.read(reinterpret_cast<char*>(&part), sizeof part))
             return {};
-        if (part.p_type == PT_INTERP)
-            return {};
+        if (part.p_type == PT_NOTE && has_go_note(file, part))
+            return fmt::format(
+                "{} is a program in Go, which calls the system without the C library, so no library "
+                "can carry its connections",
+                program.string());
+        has_interpreter = has_interpreter || part.p_type == PT_INTERP;
     }
+    if (has_interpreter)
+        return {};
     return fmt::format("{} is statically linked, so no library can carry its connections", program.string());
 }
 
