@@ -1,38 +1,18 @@
 // SPDX-License-Identifier: MIT
 // Links to domains without the module: their nodes, and what xvsock-peer says.
-#include "peer_fake_xenstore.hpp"
-#include "peer_transact.hpp"
+#include "peer_program.hpp"
 #include "plain_link.hpp"
-
-#include <gtest/gtest.h>
-
-// The program's main(), under the name that its file is compiled with here.
-int xvsock_peer_main(int argc, char** argv);
 
 namespace xvsock::peer {
 namespace {
 
 namespace fake = fake_xenstore;
 
-class peer_plain : public testing::Test {
+class peer_plain : public program_test {
 protected:
-    void SetUp() override {
-        fake::reset();
-        fake::add_domain(0, "Domain-0");
-        fake::add_domain(1, "alpha");
-        fake::add_domain(2, "beta");
-    }
-
     int run(std::vector<std::string> words) {
-        words.insert(words.begin(), "xvsock-peer");
-        std::vector<char*> argv;
-        for (std::string& word : words)
-            argv.push_back(word.data());
-        argv.push_back(nullptr);
-        testing::internal::CaptureStdout();
-        testing::internal::CaptureStderr();
-        const int status = xvsock_peer_main(static_cast<int>(words.size()), argv.data());
-        said_ = testing::internal::GetCapturedStdout() + testing::internal::GetCapturedStderr();
+        const int status = program_test::run(std::move(words));
+        said_ = out_ + err_;
         return status;
     }
 
@@ -157,7 +137,7 @@ TEST_F(peer_plain, wrong_words_change_nothing) {
         {{"add", "1", "2", "--accept", "22"}, 2},
         {{"list", "--plain", "--accept", "22"}, 2},
         {{"add", "--plain", "1", "1", "--accept", "22"}, 1},
-        {{"add", "--plain", "1", "gamma", "--accept", "22"}, 1},
+        {{"add", "--plain", "1", "delta", "--accept", "22"}, 1},
         {{"add", "--plain", "1", "9", "--accept", "22"}, 1},
     };
     for (const auto& [words, status] : wrong)

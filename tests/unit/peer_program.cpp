@@ -1,47 +1,19 @@
 // SPDX-License-Identifier: MIT
 // xvsock-peer as its users call it, against the fake xenstore: several pairs in one call, and errors on the
 // way.
-#include "peer_fake_xenstore.hpp"
-
-#include <gtest/gtest.h>
+#include "peer_program.hpp"
 
 #include <cerrno>
 #include <chrono>
 #include <thread>
-
-// The program's main(), under the name that its file is compiled with here.
-int xvsock_peer_main(int argc, char** argv);
 
 namespace xvsock::peer {
 namespace {
 
 namespace fake = fake_xenstore;
 
-class peer_program : public testing::Test {
+class peer_program : public program_test {
 protected:
-    void SetUp() override {
-        fake::reset();
-        fake::add_domain(0, "Domain-0");
-        fake::add_domain(1, "alpha");
-        fake::add_domain(2, "beta");
-        fake::add_domain(3, "gamma");
-    }
-
-    /// Exit status; what the program printed is in out_ and err_.
-    int run(std::vector<std::string> words) {
-        words.insert(words.begin(), "xvsock-peer");
-        std::vector<char*> argv;
-        for (std::string& word : words)
-            argv.push_back(word.data());
-        argv.push_back(nullptr);
-        testing::internal::CaptureStdout();
-        testing::internal::CaptureStderr();
-        const int status = xvsock_peer_main(int(words.size()), argv.data());
-        out_ = testing::internal::GetCapturedStdout();
-        err_ = testing::internal::GetCapturedStderr();
-        return status;
-    }
-
     static bool linked(unsigned frontend, unsigned backend) {
         const auto& nodes = fake::store().nodes;
         const bool front = nodes.contains("/local/domain/" + std::to_string(frontend) + "/device/vsock/" +
@@ -51,9 +23,6 @@ protected:
         EXPECT_EQ(front, back);
         return front && back;
     }
-
-    std::string out_;
-    std::string err_;
 };
 
 TEST_F(peer_program, adds_and_removes_several_pairs) {
