@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <random>
 
@@ -74,12 +75,14 @@ void put_behind(socket_state& state, int file) {
     const int error = errno;
     const int status = real::fcntl()(state.descriptors.front(), F_GETFL);
     real::fcntl()(file, F_SETFL, real::fcntl()(file, F_GETFL) | (status & O_NONBLOCK));
+    // The old file may go on elsewhere: in a listener, or in another process.
+    for (const auto& one : state.registrations)
+        real::epoll_ctl()(one.epoll, EPOLL_CTL_DEL, one.descriptor, nullptr);
     for (const int descriptor : state.descriptors) {
         const int flags = real::fcntl()(descriptor, F_GETFD);
         real::dup3()(file, descriptor, (flags & FD_CLOEXEC) != 0 ? O_CLOEXEC : 0);
     }
     real::close()(file);
-    // The old file has left the epolls with its last descriptor.
     for (auto& one : state.registrations) {
         one.event.events &= ~static_cast<std::uint32_t>(EPOLLEXCLUSIVE); // not for an epoll in an epoll
         real::epoll_ctl()(one.epoll, EPOLL_CTL_ADD, one.descriptor, &one.event);
@@ -164,7 +167,11 @@ bool become_stream(socket_state& state, std::optional<std::uint16_t> port) {
     const int file = real::socket()(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (file < 0)
         return false;
-    if (!(port.value_or(0) != 0 ? bind_vsock(file, *port) : bind_ephemeral(file))) {
+    bool is_bound = port.value_or(0) != 0 && bind_vsock(file, *port);
+    // What TCP has chosen may be taken here: TCP's ports are others.
+    if (port.value_or(0) == 0 || (!is_bound && errno == EADDRINUSE && !state.port_chosen))
+        is_bound = bind_ephemeral(file);
+    if (!is_bound) {
         const int error = errno;
         real::close()(file);
         errno = error;
@@ -199,7 +206,11 @@ void become_listener(socket_state& state, std::uint16_t port, int backlog) {
     const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
     int inner_vsock = -1;
     int inner_tcp = -1;
-    if (vsock >= 0 && epoll >= 0 && bind_vsock(vsock, port) && real::listen()(vsock, backlog) == 0) {
+    const bool is_free = vsock >= 0 && bind_vsock(vsock, port);
+    if (!is_free)
+        ::dprintf(STDERR_FILENO, "xvsock run: peers do not reach the listener at port %u: %s\n", port,
+                  errno == EADDRINUSE ? "another one has it" : std::strerror(errno));
+    if (is_free && epoll >= 0 && real::listen()(vsock, backlog) == 0) {
         inner_vsock = own_descriptor(vsock);
         inner_tcp = own_descriptor(state.descriptors.front());
     }

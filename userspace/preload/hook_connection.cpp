@@ -5,7 +5,9 @@
 #include "real_calls.hpp"
 #include "state_of.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 
 #include <poll.h>
@@ -23,69 +25,149 @@ bool is_tcp(int family, int type, int protocol) {
            (protocol == 0 || protocol == IPPROTO_TCP);
 }
 
-void track(int descriptor, kind what, int family) {
+void track(int descriptor, kind what, int family, const sockaddr_storage& peer = {}) {
     auto state = std::make_shared<socket_state>();
     state->what = what;
     state->family = family;
+    state->connected = what == kind::stream;
+    state->peer = peer;
     const auto held = socket_table::instance().lock();
     socket_table::instance().add(descriptor, state);
 }
 
-bool is_connected(int descriptor) {
+/// A new descriptor that is nothing of ours. It may have been, and have been closed unseen.
+int untracked(int descriptor) {
+    auto& table = socket_table::instance();
+    if (descriptor >= 0 && table.knows(descriptor)) {
+        const auto held = table.lock();
+        table.drop(descriptor);
+    }
+    return descriptor;
+}
+
+template <typename Value> Value option_of(int descriptor, int name) {
+    Value value{};
+    socklen_t size = sizeof value;
+    real::getsockopt()(descriptor, SOL_SOCKET, name, &value, &size);
+    return value;
+}
+
+/// Milliseconds for poll(), of SO_RCVTIMEO or SO_SNDTIMEO.
+int limit_of(int descriptor, int name) {
+    const auto limit = option_of<timeval>(descriptor, name);
+    return limit.tv_sec == 0 && limit.tv_usec == 0
+               ? -1
+               : static_cast<int>(limit.tv_sec * 1000 + (limit.tv_usec + 999) / 1000);
+}
+
+/// Whether a call that the kernel would begin again after a signal is to end: a handler wants it so.
+bool ends_calls(int error) {
+    if (error != EINTR)
+        return true;
+    for (int number = 1; number < NSIG; ++number) {
+        struct sigaction action {};
+        if (::sigaction(number, nullptr, &action) == 0 && action.sa_handler != SIG_DFL &&
+            action.sa_handler != SIG_IGN && (action.sa_flags & SA_RESTART) == 0)
+            return true;
+    }
+    return false;
+}
+
+/// Waits as long as that; 0, or the errno: EAGAIN when the time is over.
+int wait_for(int descriptor, short events, int limit) {
+    pollfd ready{descriptor, events, 0};
+    for (;;) {
+        const int count = ::poll(&ready, 1, limit);
+        if (count >= 0)
+            return count > 0 ? 0 : EAGAIN;
+        if (ends_calls(errno))
+            return errno;
+    }
+}
+
+bool is_connected(int descriptor, const socket_state& state) {
+    if (state.what == kind::stream)
+        return state.connected;
     sockaddr_storage peer{};
     socklen_t size = sizeof peer;
     return real::getpeername()(descriptor, reinterpret_cast<sockaddr*>(&peer), &size) == 0;
 }
 
 int bind_to(int descriptor, socket_state& state, const sockaddr* address, socklen_t size) {
-    // Our own address is none of the host's: only AF_VSOCK has it.
-    if (state.what == kind::tcp && map().own() != 0 && map().cid_of(address, size) == map().own())
-        return become_stream(state, port_of(address)) ? 0 : -1;
     if (state.what == kind::stream)
         return fail(EINVAL); // is bound
-    return real::bind()(descriptor, address, size);
+    const int result = real::bind()(descriptor, address, size);
+    state.port_chosen = port_of(address) != 0;
+    // Our own address may be none of the host's: then only AF_VSOCK has it.
+    if (result == 0 || errno != EADDRNOTAVAIL || state.what != kind::tcp || map().own() == 0 ||
+        map().cid_of(address, size) != map().own())
+        return result;
+    return become_stream(state, port_of(address)) ? 0 : -1;
 }
 
 /// Makes the socket one that can be connected to there.
 bool prepare(int descriptor, socket_state& state, bool carried) {
     if (state.what == kind::tcp)
-        return !carried || is_connected(descriptor) || become_stream(state);
+        return !carried || is_connected(descriptor, state) || become_stream(state);
     // After a connect() that failed a program may try the next address.
-    return carried || state.connecting || is_connected(descriptor) || become_tcp(state);
+    return carried || state.connecting || state.connected || become_tcp(state);
 }
 
-int carry_to(int descriptor, const state_pointer& state, std::uint32_t cid, std::uint16_t port) {
-    const auto address = vsock_address(cid, port);
-    const int result =
-        real::connect()(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address);
-    const int error = errno;
+int note_outcome(socket_state& state, int error) {
     const auto held = socket_table::instance().lock();
-    const bool was_connecting = state->connecting;
-    state->connecting = result != 0 && (error == EINPROGRESS || error == EALREADY || error == EINTR);
-    if (result == 0)
-        return 0;
-    if (error == EISCONN && was_connecting)
-        return 0; // as TCP says once
-    return fail(tcp_error(error));
+    state.connecting = false;
+    state.connected = error == 0;
+    return error == 0 ? 0 : fail(tcp_error(error));
 }
 
-/// An accepted AF_VSOCK connection, which the program takes for one of TCP.
-int welcome(int descriptor, int family, const sockaddr_vm& peer, sockaddr* address, socklen_t* size) {
-    track(descriptor, kind::stream, family);
-    const auto shown = map().address_of(peer.svm_cid, family, static_cast<std::uint16_t>(peer.svm_port));
-    if (const auto state = state_of(descriptor)) {
+/// Begins to connect; the errno. Never blocking: AF_VSOCK takes a connect() back when a signal comes, and TCP
+/// goes on.
+int begin_connecting(int descriptor, const sockaddr_vm& address, int flags) {
+    if ((flags & O_NONBLOCK) == 0)
+        real::fcntl()(descriptor, F_SETFL, flags | O_NONBLOCK);
+    const bool done =
+        real::connect()(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+    const int error = done ? 0 : errno;
+    if ((flags & O_NONBLOCK) == 0)
+        real::fcntl()(descriptor, F_SETFL, flags);
+    return error;
+}
+
+int carry_to(int descriptor, socket_state& state, std::uint32_t cid, const sockaddr* there, socklen_t size) {
+    if (state.connected)
+        return fail(EISCONN);
+    const int flags = real::fcntl()(descriptor, F_GETFL);
+    const bool blocks = (flags & O_NONBLOCK) == 0;
+    if (!state.connecting) {
+        const int error = begin_connecting(descriptor, vsock_address(cid, port_of(there)), flags);
+        if (error != EINPROGRESS)
+            return note_outcome(state, error);
         const auto held = socket_table::instance().lock();
-        state->peer = shown;
+        state.connecting = true;
+        state.peer = {};
+        std::memcpy(&state.peer, there, std::min<std::size_t>(size, sizeof state.peer));
+        if (!blocks)
+            return fail(EINPROGRESS);
     }
-    give_address(shown, address, size);
-    return descriptor;
+    const int error = wait_for(descriptor, POLLOUT, blocks ? limit_of(descriptor, SO_SNDTIMEO) : 0);
+    if (error == EAGAIN) // SO_SNDTIMEO is over, or nothing has come of it yet
+        return fail(blocks ? EINPROGRESS : EALREADY);
+    if (error != 0)
+        return fail(error);
+    return note_outcome(state, option_of<int>(descriptor, SO_ERROR));
 }
 
 int accept_vsock(int listener, int family, sockaddr* address, socklen_t* size, int flags) {
     sockaddr_vm peer{};
     socklen_t length = sizeof peer;
     const int accepted = real::accept4()(listener, reinterpret_cast<sockaddr*>(&peer), &length, flags);
-    return accepted < 0 ? accepted : welcome(accepted, family, peer, address, size);
+    if (accepted < 0)
+        return accepted;
+    // The program takes it for one of TCP.
+    const auto shown = map().address_of(peer.svm_cid, family, static_cast<std::uint16_t>(peer.svm_port));
+    track(accepted, kind::stream, family, shown);
+    give_address(shown, address, size);
+    return accepted;
 }
 
 /// One of a listener's two, in turns; -1 and EAGAIN when neither has a connection.
@@ -94,7 +176,7 @@ int accept_now(socket_state& state, sockaddr* address, socklen_t* size, int flag
     state.vsock_first = vsock_first;
     for (const bool vsock : {vsock_first, !vsock_first}) {
         const int accepted = vsock ? accept_vsock(state.vsock, state.family, address, size, flags)
-                                   : real::accept4()(state.tcp, address, size, flags);
+                                   : untracked(real::accept4()(state.tcp, address, size, flags));
         if (accepted >= 0 || (errno != EAGAIN && errno != ECONNABORTED))
             return accepted;
     }
@@ -106,9 +188,8 @@ int accept_of(int descriptor, socket_state& state, sockaddr* address, socklen_t*
         const int accepted = accept_now(state, address, size, flags);
         if (accepted >= 0 || errno != EAGAIN || (real::fcntl()(descriptor, F_GETFL) & O_NONBLOCK) != 0)
             return accepted;
-        pollfd ready{descriptor, POLLIN, 0};
-        if (::poll(&ready, 1, -1) < 0)
-            return -1;
+        if (const int error = wait_for(descriptor, POLLIN, limit_of(state.tcp, SO_RCVTIMEO)))
+            return fail(error);
     }
 }
 
@@ -121,7 +202,7 @@ using namespace xvsock::preload;
 extern "C" {
 
 int socket(int family, int type, int protocol) noexcept {
-    const int made = real::socket()(family, type, protocol);
+    const int made = untracked(real::socket()(family, type, protocol));
     if (made >= 0 && is_tcp(family, type, protocol))
         track(made, kind::tcp, family);
     return made;
@@ -142,24 +223,20 @@ int connect(int descriptor, const sockaddr* address, socklen_t size) {
         return real::connect()(descriptor, address, size);
     const auto cid = map().cid_of(address, size);
     const bool carried = cid && *cid != map().own();
-    state_pointer state;
-    {
+    // It may have been closed unseen, and be something else now.
+    if (carried && option_of<int>(descriptor, SO_TYPE) != SOCK_STREAM)
+        return real::connect()(untracked(descriptor), address, size);
+    const auto state = state_of(descriptor);
+    if (state) {
         const auto held = table.lock();
-        state = table.find(descriptor);
-        if (!state)
-            return real::connect()(descriptor, address, size);
         if (state->what == kind::listener)
             return fail(EISCONN);
         if (!prepare(descriptor, *state, carried))
             return -1;
-        if (state->what == kind::stream && carried && !state->connecting) {
-            state->peer = {};
-            std::memcpy(&state->peer, address, std::min<std::size_t>(size, sizeof state->peer));
-        }
     }
-    if (state->what != kind::stream)
+    if (!state || state->what != kind::stream)
         return real::connect()(descriptor, address, size);
-    return carry_to(descriptor, state, carried ? *cid : 0, port_of(address));
+    return carry_to(descriptor, *state, carried ? *cid : 0, address, size);
 }
 
 int listen(int descriptor, int backlog) noexcept {
@@ -176,7 +253,8 @@ int listen(int descriptor, int backlog) noexcept {
     sockaddr_storage bound{};
     socklen_t size = sizeof bound;
     if (result == 0 && state && state->what == kind::tcp && map().own() != 0 &&
-        real::getsockname()(descriptor, reinterpret_cast<sockaddr*>(&bound), &size) == 0 && is_any(bound))
+        real::getsockname()(descriptor, reinterpret_cast<sockaddr*>(&bound), &size) == 0 &&
+        (is_any(bound) || map().cid_of(reinterpret_cast<const sockaddr*>(&bound), size) == map().own()))
         become_listener(*state, port_of(reinterpret_cast<const sockaddr*>(&bound)), backlog);
     return result;
 }
@@ -184,7 +262,7 @@ int listen(int descriptor, int backlog) noexcept {
 int accept4(int descriptor, sockaddr* address, socklen_t* size, int flags) {
     const auto state = state_of(descriptor);
     if (!state || state->what == kind::tcp)
-        return real::accept4()(descriptor, address, size, flags);
+        return untracked(real::accept4()(descriptor, address, size, flags));
     if (state->what == kind::stream)
         return accept_vsock(descriptor, state->family, address, size, flags);
     return accept_of(descriptor, *state, address, size, flags);

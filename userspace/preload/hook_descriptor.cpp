@@ -51,9 +51,11 @@ int close(int descriptor) {
 
 int close_range(unsigned first, unsigned last, int flags) noexcept {
     auto& table = socket_table::instance();
+    if (first > last || (flags & ~static_cast<int>(CLOSE_RANGE_CLOEXEC | CLOSE_RANGE_UNSHARE)) != 0)
+        return fail(EINVAL);
     const bool closes = (flags & static_cast<int>(CLOSE_RANGE_CLOEXEC)) == 0;
     // Around what is ours, which goes by itself when a program is executed.
-    for (unsigned i = first; i <= last && i < static_cast<unsigned>(socket_table::limit); ++i) {
+    for (unsigned i = first; i <= last && i < static_cast<unsigned>(table.end()); ++i) {
         const auto descriptor = static_cast<int>(i);
         if (closes)
             forget(descriptor);
@@ -75,6 +77,7 @@ int dup(int descriptor) noexcept {
 }
 
 int dup2(int descriptor, int copy) noexcept {
+    socket_table::instance().make_room(copy);
     const int result = real::dup2()(descriptor, copy);
     if (result >= 0)
         socket_table::instance().forget_epoll(copy);
@@ -82,6 +85,7 @@ int dup2(int descriptor, int copy) noexcept {
 }
 
 int dup3(int descriptor, int copy, int flags) noexcept {
+    socket_table::instance().make_room(copy);
     const int result = real::dup3()(descriptor, copy, flags);
     if (result >= 0)
         socket_table::instance().forget_epoll(copy);

@@ -57,9 +57,13 @@ int getpeername(int descriptor, sockaddr* address, socklen_t* size) noexcept {
     if (address == nullptr || size == nullptr)
         return fail(EFAULT);
     sockaddr_vm peer{};
-    if (!ask(real::getpeername(), descriptor, peer))
+    // AF_VSOCK does not tell any more once a half is shut; TCP does.
+    if (!ask(real::getpeername(), descriptor, peer) &&
+        !(state->connected && state->peer.ss_family != AF_UNSPEC))
         return -1;
     const auto held = socket_table::instance().lock();
+    state->connecting = false;
+    state->connected = true;
     if (state->peer.ss_family == AF_UNSPEC)
         state->peer =
             map().address_of(peer.svm_cid, state->family, static_cast<std::uint16_t>(peer.svm_port));

@@ -10,6 +10,8 @@
 
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/syscall.h>
 
 using namespace xvsock::preload;
 
@@ -32,7 +34,7 @@ public:
     model& operator=(const model&) = delete;
     ~model() {
         const int error = errno;
-        real::close()(socket_);
+        ::syscall(SYS_close, socket_); // no cancellation point
         errno = error;
     }
     [[nodiscard]] int get() const { return socket_; }
@@ -43,8 +45,11 @@ private:
 
 int remember(socket_state& state, int level, int name, const void* value, socklen_t size) {
     const model would(state);
-    if (real::setsockopt()(would.get(), level, name, value, size) != 0)
+    // Without a descriptor for the model it is believed.
+    if (would.get() >= 0 && real::setsockopt()(would.get(), level, name, value, size) != 0)
         return -1;
+    if (value == nullptr)
+        return fail(EFAULT);
     std::erase_if(state.options, [&](const auto& one) { return one.level == level && one.name == name; });
     const auto* const bytes = static_cast<const char*>(value);
     state.options.push_back({level, name, std::vector<char>(bytes, bytes + size)});
@@ -53,6 +58,8 @@ int remember(socket_state& state, int level, int name, const void* value, sockle
 
 int recall(const socket_state& state, int level, int name, void* value, socklen_t* size) {
     const model would(state);
+    if (would.get() < 0)
+        return fail(ENOBUFS);
     if (real::getsockopt()(would.get(), level, name, value, size) != 0)
         return -1;
     if (level == IPPROTO_TCP && name == TCP_INFO && *size > 0)
@@ -82,10 +89,15 @@ bool answer_for_socket(int descriptor, socket_state& state, int name, void* valu
         int error = 0;
         socklen_t length = sizeof error;
         result = real::getsockopt()(descriptor, SOL_SOCKET, SO_ERROR, &error, &length);
+        pollfd ready{descriptor, POLLOUT, 0};
+        const bool goes_on = error == 0 && ::poll(&ready, 1, 0) == 0;
         const auto held = socket_table::instance().lock();
         if (state.connecting && error != 0)
             error = tcp_error(error);
-        state.connecting = false;
+        if (state.connecting && !goes_on) {
+            state.connecting = false;
+            state.connected = error == 0;
+        }
         if (result == 0)
             result = give_number(error, value, size);
         return true;

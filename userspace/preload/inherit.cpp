@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "inherit.hpp"
 
+#include "address_map.hpp"
 #include "real_calls.hpp"
 #include "socket_table.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -11,6 +13,26 @@
 namespace xvsock::preload {
 
 namespace {
+
+/// What the program was begun with: it may clear its environment. Set before main(), and there for ever.
+struct beginning {
+    std::string map;
+    std::string libraries;
+};
+
+beginning& begun_with() {
+    static auto& what = *new beginning;
+    return what;
+}
+
+std::string assignment(const char* name) {
+    const char* const value = std::getenv(name);
+    return value == nullptr ? std::string() : std::string(name) + "=" + value;
+}
+
+bool is_open(int descriptor) {
+    return real::fcntl()(descriptor, F_GETFD) >= 0;
+}
 
 bool stays_open(int descriptor) {
     const int flags = real::fcntl()(descriptor, F_GETFD);
@@ -24,6 +46,8 @@ void set_close_on_exec(int descriptor, bool closes) {
 
 /// Before main(), and before other threads.
 __attribute__((constructor)) void take_inherited() {
+    address_map::of_environment();
+    begun_with() = {assignment(map_variable), assignment("LD_PRELOAD")};
     const char* text = std::getenv(inherit_variable);
     if (text == nullptr)
         return;
@@ -58,7 +82,9 @@ inherited_environment::inherited_environment(char* const* environment, bool keep
     const auto held = table.lock();
     for (const int descriptor : table.all()) {
         const auto state = table.find(descriptor);
-        if (!stays_open(descriptor) || (state->what == kind::listener && !keep_listeners))
+        const bool is_listener = state->what == kind::listener;
+        if (!stays_open(descriptor) ||
+            (is_listener && !(keep_listeners && is_open(state->tcp) && is_open(state->vsock))))
             continue;
         variable_ += variable_.empty() ? std::string(inherit_variable) + "=" : ",";
         for (const int number :
@@ -75,6 +101,14 @@ inherited_environment::inherited_environment(char* const* environment, bool keep
         if (std::strncmp(*one, inherit_variable, std::strlen(inherit_variable)) != 0)
             pointers_.push_back(*one);
     pointers_.push_back(variable_.data());
+    // Without these nobody would understand it.
+    for (auto* const needed : {&begun_with().map, &begun_with().libraries}) {
+        const auto name = needed->substr(0, needed->find('=') + 1);
+        if (!name.empty() && std::none_of(pointers_.begin(), pointers_.end(), [&](const char* one) {
+                return std::strncmp(one, name.c_str(), name.size()) == 0;
+            }))
+            pointers_.push_back(needed->data());
+    }
     pointers_.push_back(nullptr);
     environment_ = pointers_.data();
     for (const int inner : kept_)

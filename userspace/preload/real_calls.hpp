@@ -2,6 +2,8 @@
 /// The C library's own functions, below the ones that this library puts in their place: real::connect()(…).
 #pragma once
 
+#include <atomic>
+
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -15,11 +17,17 @@
 
 namespace xvsock::preload::real {
 
-// Looked up at the first call: other libraries' constructors may run before ours.
+// Looked up at the first call: other libraries' constructors may run before ours. Without a guard, which a
+// thread that fork() does not copy could hold; to look twice does no harm.
 #define XVSOCK_REAL_CALL(name)                                                                               \
     inline auto name() {                                                                                     \
-        static const auto call = reinterpret_cast<decltype(&::name)>(::dlsym(RTLD_NEXT, #name));             \
-        return call;                                                                                         \
+        static constinit std::atomic<void*> found = nullptr;                                                 \
+        void* call = found.load(std::memory_order_relaxed);                                                  \
+        if (call == nullptr) {                                                                               \
+            call = ::dlsym(RTLD_NEXT, #name);                                                                \
+            found.store(call, std::memory_order_relaxed);                                                    \
+        }                                                                                                    \
+        return reinterpret_cast<decltype(&::name)>(call);                                                    \
     }
 XVSOCK_REAL_CALL(socket)
 XVSOCK_REAL_CALL(bind)

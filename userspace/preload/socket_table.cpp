@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include <pthread.h>
+#include <sys/syscall.h>
 
 namespace xvsock::preload {
 
@@ -22,6 +23,10 @@ void socket_table::begin() {
                          the_one.process_ = ::getpid();
                          the_one.mutex_.unlock();
                      });
+}
+
+void socket_table::note(int descriptor) {
+    end_ = std::max<int>(end_, descriptor + 1);
 }
 
 bool socket_table::knows(int descriptor) const {
@@ -42,7 +47,7 @@ void socket_table::add(int descriptor, const state_pointer& state) {
     begin();
     drop(descriptor);
     state->descriptors.push_back(descriptor);
-    end_ = std::max<int>(end_, descriptor + 1);
+    note(descriptor);
     states_[descriptor].store(new state_pointer(state), std::memory_order_release);
 }
 
@@ -59,22 +64,39 @@ void socket_table::drop(int descriptor) {
     if (!state.descriptors.empty())
         return;
     const int error = errno;
-    for (const int inner : {state.tcp, state.vsock})
-        if (inner >= 0) {
-            set_inner(inner, false);
-            real::close()(inner);
+    for (int* const inner : {&state.tcp, &state.vsock})
+        if (*inner >= 0) {
+            set_inner(*inner, false);
+            ::syscall(SYS_close, *inner); // no cancellation point
+            *inner = -1;                  // for who is waiting in accept()
         }
     errno = error;
 }
 
 bool socket_table::is_inner(int descriptor) const {
-    return in_range(descriptor) && inner_[descriptor].load(std::memory_order_relaxed) &&
-           process_.load(std::memory_order_relaxed) == ::getpid();
+    return in_range(descriptor) && inner_[descriptor].load(std::memory_order_relaxed);
 }
 
 void socket_table::set_inner(int descriptor, bool is_ours) {
-    if (in_range(descriptor))
-        inner_[descriptor].store(is_ours, std::memory_order_relaxed);
+    if (!in_range(descriptor))
+        return;
+    inner_[descriptor].store(is_ours, std::memory_order_relaxed);
+    note(descriptor);
+}
+
+void socket_table::make_room(int descriptor) {
+    if (!is_inner(descriptor) || process_.load(std::memory_order_relaxed) != ::getpid())
+        return;
+    const int error = errno;
+    const auto held = lock();
+    for (const int known : all())
+        for (int* const inner : {&find(known)->tcp, &find(known)->vsock})
+            if (*inner == descriptor) {
+                *inner = real::fcntl()(descriptor, F_DUPFD_CLOEXEC, descriptor + 1);
+                set_inner(*inner, true);
+            }
+    set_inner(descriptor, false);
+    errno = error;
 }
 
 void socket_table::note_registration(socket_state& state, int epoll, int operation, int descriptor,
@@ -84,8 +106,10 @@ void socket_table::note_registration(socket_state& state, int epoll, int operati
     if (operation == EPOLL_CTL_DEL || event == nullptr)
         return;
     state.registrations.push_back({epoll, descriptor, *event});
-    if (in_range(epoll))
-        instance().epolls_[epoll].store(true, std::memory_order_relaxed);
+    if (!in_range(epoll))
+        return;
+    instance().epolls_[epoll].store(true, std::memory_order_relaxed);
+    instance().note(epoll);
 }
 
 void socket_table::forget_epoll(int descriptor) {

@@ -9,6 +9,9 @@
 #include <mutex>
 #include <vector>
 
+#include <csignal>
+
+#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -36,7 +39,9 @@ struct socket_state {
 
     kind what = kind::tcp;
     int family = AF_INET;                  ///< that the program asked for
+    bool port_chosen = false;              ///< by the program, in bind()
     bool connecting = false;               ///< a connect() has not been seen to end
+    bool connected = false;                ///< it is, or was
     sockaddr_storage peer{};               ///< as the program named it in connect()
     int tcp = -1;                          ///< of a listener: the descriptors in its epoll
     int vsock = -1;                        ///< likewise
@@ -47,6 +52,27 @@ struct socket_state {
 };
 
 using state_pointer = std::shared_ptr<socket_state>;
+
+/// Holds the table's mutex, and keeps signals out: their handlers may call what is hooked.
+class table_lock {
+public:
+    explicit table_lock(std::mutex& mutex) {
+        sigset_t all;
+        ::sigfillset(&all);
+        ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+        held_ = std::unique_lock(mutex);
+    }
+    table_lock(const table_lock&) = delete;
+    table_lock& operator=(const table_lock&) = delete;
+    ~table_lock() {
+        held_.unlock();
+        ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    }
+
+private:
+    std::unique_lock<std::mutex> held_;
+    sigset_t before_{};
+};
 
 /// One for the process. Every hook looks here first, without a lock, and passes on the calls for
 /// descriptors that it does not know.
@@ -59,7 +85,7 @@ public:
     [[nodiscard]] bool knows(int descriptor) const;
 
     /// To be held for all that follows. Not for a call that may block.
-    [[nodiscard]] std::unique_lock<std::mutex> lock() { return std::unique_lock(mutex_); }
+    [[nodiscard]] table_lock lock() { return table_lock(mutex_); }
 
     /// Null for one that is not known.
     [[nodiscard]] state_pointer find(int descriptor) const;
@@ -70,6 +96,11 @@ public:
     /// A descriptor of ours that the program must not close.
     [[nodiscard]] bool is_inner(int descriptor) const;
     void set_inner(int descriptor, bool is_ours);
+    /// The program wants this number for something of its own.
+    void make_room(int descriptor);
+
+    /// Beyond every descriptor that anything is known of.
+    [[nodiscard]] int end() const { return end_; }
 
     /// Notes what the program does to one of its epolls.
     static void note_registration(socket_state& state, int epoll, int operation, int descriptor,
@@ -85,6 +116,7 @@ public:
 private:
     constexpr socket_table() = default;
     void begin();
+    void note(int descriptor);
     static bool in_range(int descriptor) { return descriptor >= 0 && descriptor < limit; }
 
     mutable std::mutex mutex_;

@@ -2,11 +2,13 @@
 // Connecting, and what a connected socket says of itself.
 #include "run_test.hpp"
 
+#include <csignal>
 #include <fcntl.h>
 #include <netdb.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/select.h>
+#include <sys/time.h>
 #include <thread>
 
 namespace xvsock::guest {
@@ -73,6 +75,35 @@ TEST_P(RunConnect, WithoutBlockingWhereNobodyListens) {
     EXPECT_EQ(option<int>(socket, SOL_SOCKET, SO_ERROR), 0);
 }
 
+/// Some programs ask by connecting again.
+TEST_P(RunConnect, AgainTellsWhatHasBecomeOfIt) {
+    auto socket = tcp_socket(AF_INET, SOCK_NONBLOCK);
+    EXPECT_EQ(connect_error(socket, at(address_of(GetParam()), run_nobody)), EINPROGRESS);
+    EXPECT_NE(polled(socket, POLLOUT) & POLLOUT, 0);
+    EXPECT_EQ(connect_error(socket, at(address_of(GetParam()), run_nobody)), ECONNREFUSED);
+
+    socket = tcp_socket(AF_INET, SOCK_NONBLOCK);
+    EXPECT_EQ(connect_error(socket, at(address_of(GetParam()), run_echo)), EINPROGRESS);
+    EXPECT_EQ(polled(socket, POLLOUT), POLLOUT);
+    EXPECT_EQ(connect_error(socket, at(address_of(GetParam()), run_echo)), 0);
+    EXPECT_EQ(connect_error(socket, at(address_of(GetParam()), run_echo)), EISCONN);
+}
+
+TEST_P(RunConnect, GoesOnAfterSignals) {
+    struct sigaction counting {};
+    struct sigaction before {};
+    counting.sa_handler = [](int) {};
+    counting.sa_flags = SA_RESTART;
+    ASSERT_EQ(::sigaction(SIGALRM, &counting, &before), 0);
+    const itimerval often{{0, 200}, {0, 200}};
+    const itimerval never{};
+    ASSERT_EQ(::setitimer(ITIMER_REAL, &often, nullptr), 0);
+    for (int i = 0; i < 50; ++i)
+        EXPECT_EQ(connect_error(tcp_socket(), at(address_of(GetParam()), run_hang_up)), 0) << i;
+    ::setitimer(ITIMER_REAL, &never, nullptr);
+    ::sigaction(SIGALRM, &before, nullptr);
+}
+
 TEST_P(RunConnect, InAnEpollFromBefore) {
     for (const std::uint32_t edge : {0U, static_cast<std::uint32_t>(EPOLLET)}) {
         const descriptor epoll(::epoll_create1(EPOLL_CLOEXEC));
@@ -107,6 +138,17 @@ TEST_P(RunConnect, FromAPortOfItsChoice) {
     ASSERT_EQ(connect_error(socket, at(address_of(GetParam()), run_who)), 0);
     EXPECT_EQ(receive_line(socket.get()),
               address_of(GetParam(), "g2") + " " + std::to_string(ntohs(here.sin_port)));
+}
+
+TEST_P(RunConnect, FromAPortOfTheSystemsChoice) {
+    std::vector<descriptor> all;
+    for (int i = 0; i < 20; ++i) {
+        all.push_back(tcp_socket());
+        const auto here = at("0.0.0.0", 0);
+        ASSERT_EQ(::bind(all.back().get(), reinterpret_cast<const sockaddr*>(&here), sizeof here), 0);
+        ASSERT_EQ(connect_error(all.back(), at(address_of(GetParam()), run_echo)), 0) << i;
+    }
+    must_echo(all.front().get());
 }
 
 TEST_P(RunConnect, ByIpv6) {

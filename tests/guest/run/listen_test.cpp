@@ -2,8 +2,11 @@
 // Listening: at all addresses for TCP and for peers, and at the own address for peers only.
 #include "run_test.hpp"
 
+#include <csignal>
+
 #include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 namespace xvsock::guest {
@@ -102,6 +105,27 @@ TEST_P(RunListen, InAnEpoll) {
     }
 }
 
+/// As Boost.Asio does it.
+TEST_P(RunListen, InAnEpollFromBefore) {
+    const auto listener = tcp_socket();
+    const descriptor epoll(::epoll_create1(EPOLL_CLOEXEC));
+    epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.u32 = 78}};
+    ASSERT_EQ(::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, listener.get(), &event), 0);
+    const auto port = static_cast<std::uint16_t>(GetParam() == path::tcp ? 5110 : 5111);
+    const auto here = at("0.0.0.0", port);
+    ASSERT_EQ(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&here), sizeof here), 0);
+    epoll_event got[4]{};
+    ::epoll_wait(epoll.get(), got, 4, 0);
+    ASSERT_EQ(::listen(listener.get(), 8), 0);
+    be_visited(GetParam(), port);
+    ASSERT_EQ(::epoll_wait(epoll.get(), got, 4, 10000), 1);
+    EXPECT_EQ(got[0].data.u32, 78U);
+    must_be_hello(descriptor(::accept(listener.get(), nullptr, nullptr)));
+    ASSERT_EQ(::epoll_ctl(epoll.get(), EPOLL_CTL_DEL, listener.get(), nullptr), 0);
+    be_visited(GetParam(), port);
+    EXPECT_EQ(::epoll_wait(epoll.get(), got, 4, 300), 0);
+}
+
 TEST_P(RunListen, ByIpv6) {
     const auto listener = tcp_socket(AF_INET6);
     const auto port = static_cast<std::uint16_t>(GetParam() == path::tcp ? 5104 : 5114);
@@ -149,6 +173,51 @@ TEST_P(RunListen, SurvivesTheClosingOfEverythingElse) {
     must_be_hello(descriptor(::accept(listener.get(), nullptr, nullptr)));
     ASSERT_EQ(::close_range(static_cast<unsigned>(listener.get()) + 1, ~0U, 0), 0);
     be_visited(GetParam(), 5106);
+    must_be_hello(descriptor(::accept(listener.get(), nullptr, nullptr)));
+}
+
+/// A handler that wants calls to begin again, and one that wants them to end; and a limit.
+TEST_P(RunListen, WaitsThroughSignals) {
+    const auto listener = listening(5112);
+    struct sigaction handling {};
+    struct sigaction before {};
+    handling.sa_handler = [](int) {};
+    const itimerval once{{0, 0}, {0, 100'000}};
+    ASSERT_EQ(::sigaction(SIGALRM, &handling, &before), 0);
+    ASSERT_EQ(::setitimer(ITIMER_REAL, &once, nullptr), 0);
+    EXPECT_EQ(::accept(listener.get(), nullptr, nullptr), -1);
+    EXPECT_EQ(errno, EINTR);
+
+    handling.sa_flags = SA_RESTART;
+    ASSERT_EQ(::sigaction(SIGALRM, &handling, nullptr), 0);
+    ASSERT_EQ(::setitimer(ITIMER_REAL, &once, nullptr), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::usleep(400'000);
+        be_visited(GetParam(), 5112);
+        ::_exit(0);
+    }
+    must_be_hello(descriptor(::accept(listener.get(), nullptr, nullptr)));
+    ::waitpid(child, nullptr, 0);
+    ::sigaction(SIGALRM, &before, nullptr);
+
+    const timeval limit{0, 200'000};
+    ASSERT_EQ(::setsockopt(listener.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit), 0);
+    EXPECT_EQ(::accept(listener.get(), nullptr, nullptr), -1);
+    EXPECT_EQ(errno, EAGAIN);
+}
+
+/// A number that is one of the library's own, to which the program has a right.
+TEST_P(RunListen, GivesWayToTheProgramsNumbers) {
+    const auto listener = listening(5113);
+    const descriptor null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    for (int number = 490; number < 520; ++number)
+        ASSERT_EQ(::dup2(null.get(), number), number);
+    be_visited(GetParam(), 5113);
+    must_be_hello(descriptor(::accept(listener.get(), nullptr, nullptr)));
+    for (int number = 490; number < 520; ++number)
+        ASSERT_EQ(::close(number), 0);
+    be_visited(GetParam(), 5113);
     must_be_hello(descriptor(::accept(listener.get(), nullptr, nullptr)));
 }
 

@@ -83,6 +83,13 @@ TEST_P(RunSocket, HalfClosed) {
     std::array<char, 10> got{};
     EXPECT_EQ(receive_all(socket.get(), got.data(), got.size()), 3U);
     EXPECT_EQ(::recv(socket.get(), got.data(), 1, 0), 0);
+    EXPECT_EQ(connect_error(socket, at("127.0.0.1", run_echo)), EISCONN);
+}
+
+TEST_P(RunSocket, HasAPeerAfterAHalfIsClosed) {
+    const auto socket = connected(GetParam(), run_echo);
+    ASSERT_EQ(::shutdown(socket.get(), SHUT_RD), 0);
+    EXPECT_EQ(name_by(::getpeername, socket), std::pair(address_of(GetParam()), std::uint16_t{run_echo}));
 }
 
 std::atomic<int> pipe_signals;
