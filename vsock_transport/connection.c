@@ -414,7 +414,7 @@ void xvsock_conn_link_lost(struct xvsock_conn *conn)
 
 	WRITE_ONCE(conn->link_lost, true);
 	if (conn->initiator) {
-		/* Nobody will answer now. A plain one that is closed has let go: it sent nothing. */
+		/* Nobody will answer now. A plain one that is closed has let go already. */
 		spin_lock(&peer->lock);
 		end = conn->closed && !conn->let_go;
 		conn->let_go = true;
