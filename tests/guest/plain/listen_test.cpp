@@ -92,7 +92,8 @@ TEST(PlainListen, IsReachedByVchanSocketProxy) {
     must_echo(socket, 300'000);
 }
 
-/// dom0 names another port, and takes one back, whose connections end.
+/// dom0 names another port, and takes one back, whose connections end. (It looks itself whether that is
+/// offered.)
 TEST(PlainPorts, Change) {
     const auto listener = listen_on(unnamed, 1);
     const auto old_listener = listen_on(visited, 1);
@@ -106,8 +107,6 @@ TEST(PlainPorts, Change) {
     must_echo(socket, 1'000);
     EXPECT_NE(polled(old, POLLIN) & POLLERR, 0);
     EXPECT_EQ(read_error(old), ECONNRESET);
-    EXPECT_EQ(visit(visited), "ok"); // which is not there any more: g2 goes on waiting for it
-    EXPECT_LT(accepted(old_listener, 500ms).get(), 0);
 }
 
 /// What ends connections in the middle of something. `later` is what a new one fails with.

@@ -47,6 +47,7 @@ for try in $(seq 100); do
     xenstore-exists "/local/domain/$DOMID_g1/data/vsock/$DOMID_g2/202/event-channel" && break
     sleep 0.1
 done
+xenstore-exists "/local/domain/$DOMID_g1/data/vsock/$DOMID_g2/200" && fail "port 200 is still offered"
 tb signal ports-changed
 
 tb wait unloaded 100 > /dev/null || fail "g1 does not unload the module"
