@@ -18,6 +18,10 @@ sleep 2
 measure netfront "tcp:$IP_g1:5007"
 measure vsock "vsock:$CID_g1:5005"
 measure run "tcp:198.18.$((CID_g1 / 256)).$((CID_g1 % 256)):5006" xvsock run
+xvsock forward tcp:127.0.0.1:5008 vsock:g1:5005 &
+sleep 1
+measure forward tcp:127.0.0.1:5008
+xvsock report --baseline netfront --subject forward --check 'bandwidth@65536>=1' "$RESULTS/run.json"
 xvsock report --baseline vsock --subject run --check 'bandwidth@65536>=0.85' --check 'latency@65536<=1.15' "$RESULTS/run.json"
 xvsock report "$RESULTS/run.json"
 

@@ -48,3 +48,7 @@ add_executable(unit_run run_map.cpp run_program.cpp ${PROJECT_SOURCE_DIR}/usersp
 target_include_directories(unit_run PRIVATE ${PROJECT_SOURCE_DIR}/userspace/preload)
 target_link_libraries(unit_run PRIVATE xvsock_run GTest::gtest_main)
 gtest_discover_tests(unit_run TEST_PREFIX run. PROPERTIES TIMEOUT 60)
+
+add_executable(unit_forward forward_relay.cpp)
+target_link_libraries(unit_forward PRIVATE xvsock_forward GTest::gtest_main)
+gtest_discover_tests(unit_forward TEST_PREFIX forward. PROPERTIES TIMEOUT 60)

@@ -22,6 +22,7 @@ struct subcommand {
 };
 
 constexpr subcommand subcommands[] = {
+    {"forward", "carry connections between AF_VSOCK, TCP and Unix sockets", run_forward},
     {"perf", "measure latency and bandwidth over AF_VSOCK, TCP or AF_UNIX", run_perf},
     {"report", "compare measured data paths, and check their ratios", run_report},
     {"run", "run a TCP program with its connections to peers carried over AF_VSOCK", run_run},

@@ -15,5 +15,5 @@ xvsock run nginx -c /nginx.conf -g 'daemon off; user root;' > "$RESULTS/nginx.lo
 xvsock run run-test serve > "$RESULTS/services.log" 2>&1 &
 sleep 5
 tb signal servers-up
-tb wait clients-done 300 > /dev/null || { echo "FAILED: the clients are not done"; exit 1; }
+tb wait clients-done 600 > /dev/null || { echo "FAILED: the clients are not done"; exit 1; }
 cp /run/nginx-error.log "$RESULTS/"

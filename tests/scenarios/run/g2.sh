@@ -26,7 +26,7 @@ print(hashlib.sha256(urllib.request.urlopen(sys.argv[1]).read()).hexdigest())
 PY
 [ "$(over python3 get.py http://g1:8080/large)" = "$sum" ] || fail "Python from nginx"
 
-over redis-benchmark -h g1 -n 1000 -c 20 -t set,get,lpush -q || fail "redis-benchmark"
+over redis-benchmark -h g1 -n 1000 -c 20 -t set,get,lpush -q | tr '\r' '\n' | grep 'per second' || fail "redis-benchmark"
 over redis-cli -h g1 set key "$(head -c 20000 /dev/zero | tr '\0' x)" || fail "redis-cli"
 [ "$(over redis-cli -h g1 get key | wc -c)" = 20001 ] || fail "redis gives back something else"
 
@@ -36,5 +36,33 @@ grep -qi "fail" "$RESULTS/nptcp.log" && fail "NPtcp's integrity"
 over iperf3 -c g1 -n 20M -J > "$RESULTS/iperf3.json" || fail "iperf3"
 over iperf3 -c g1 -n 20M -R -P 3 -J > "$RESULTS/iperf3-reverse.json" || fail "iperf3 in reverse"
 grep -m1 sum_received -A7 "$RESULTS/iperf3.json"
+
+# Forwarders, for programs that nothing is loaded into.
+xvsock forward tcp:127.0.0.1:9080 vsock:g1:8080 2> "$RESULTS/forward.log" &
+xvsock forward tcp:127.0.0.1:9379 "vsock:$CID_g1:6379" 2>> "$RESULTS/forward.log" &
+xvsock forward --max 1 tcp:127.0.0.1:9081 vsock:g1:8080 2>> "$RESULTS/forward.log" &
+xvsock forward tcp:127.0.0.1:7100 vsock:g1:7100 2> /dev/null & # some tests end with a reset
+xvsock forward tcp:127.0.0.1:9104 vsock:g1:7104 2> "$RESULTS/refused.log" &
+xvsock forward --verbose unix:/run/web vsock:g1:8080 2> "$RESULTS/unix.log" &
+forwarder=$!
+sleep 2
+[ "$(curl -sS http://127.0.0.1:9080/large | sha256sum | cut -d' ' -f1)" = "$sum" ] || fail "16 MiB through the forwarder"
+[ "$(curl -sS --unix-socket /run/web http://web/large | sha256sum | cut -d' ' -f1)" = "$sum" ] || fail "16 MiB from a Unix socket"
+for client in 1 2 3; do # one after the other
+    curl -sS http://127.0.0.1:9081/large | sha256sum > sum-$client &
+    clients="$clients $!"
+done
+wait $clients
+[ "$(cat sum-1 sum-2 sum-3 | grep -c "$sum")" = 3 ] || fail "three clients of a forwarder with room for one"
+timeout $((100 * SLOWNESS)) redis-benchmark -h 127.0.0.1 -p 9379 -n 1000 -c 50 -t set,get -q | tr '\r' '\n' | grep "per second" || fail "redis-benchmark through the forwarder"
+IP_g1=127.0.0.1 timeout $((100 * SLOWNESS)) run-test --gtest_filter='*RunSocket.*Tcp' || fail "sockets through the forwarder"
+curl -sS http://127.0.0.1:9104/ 2> /dev/null && fail "nobody answers"
+grep "nobody listens on port 7104 of CID $CID_g1" "$RESULTS/refused.log" || fail "the reason is not said"
+[ -s "$RESULTS/forward.log" ] && { cat "$RESULTS/forward.log"; fail "the forwarders complain"; }
+kill $forwarder
+wait $forwarder || fail "a forwarder ends with $?"
+grep "16777[0-9]* back" "$RESULTS/unix.log" || fail "it does not say what it has carried"
+[ -e /run/web ] && fail "the Unix socket is left"
+xvsock forward tcp:127.0.0.1:1 vsock:nobody:1 2>&1 | grep "no peer is found" || fail "a name that nobody has"
 tb signal clients-done
 exit $failed
