@@ -127,7 +127,8 @@ int execute(const run_options& given) {
         return not_found;
     }
     if (const auto objection = run::objection_to(*program); !objection.empty()) {
-        fmt::print(stderr, "xvsock run: {}; `xvsock forward` can, from a TCP port of this domain\n", objection);
+        fmt::print(stderr, "xvsock run: {}; `xvsock forward` can, from a TCP port of this domain\n",
+                   objection);
         return cannot_execute;
     }
     prepare_environment(given);
