@@ -525,10 +525,7 @@ static int plain_open(struct xvsock_link *link)
 	if (link->peer)
 		return 0;
 	link->peer = peer;
-	err = xvsock_plain_open(peer);
-	if (err)
-		link_down(link);
-	return err;
+	return xvsock_plain_open(peer);
 }
 
 static void plain_changed(struct xenbus_device *dev, enum xenbus_state dom0)

@@ -158,16 +158,6 @@ bool xvsock_plain_names(const struct xvsock_plain_ports *ports, u32 port)
 	return ports->any;
 }
 
-static bool plain_may_connect(struct xvsock_peer *peer, u32 port)
-{
-	bool may;
-
-	spin_lock(&peer->lock);
-	may = xvsock_plain_names(&peer->plain->connect, port);
-	spin_unlock(&peer->lock);
-	return may;
-}
-
 int xvsock_plain_connect(struct vsock_sock *vsk, struct xvsock_peer *peer)
 {
 	u32 port = vsk->remote_addr.svm_port;
@@ -175,8 +165,6 @@ int xvsock_plain_connect(struct vsock_sock *vsk, struct xvsock_peer *peer)
 	struct xvsock_conn *conn;
 	int err = -EHOSTUNREACH;
 
-	if (!plain_may_connect(peer, port))
-		return -ECONNRESET; /* as where nobody listens */
 	conn = xvsock_plain_create(peer, true, port);
 	if (IS_ERR(conn))
 		return PTR_ERR(conn);
@@ -185,9 +173,9 @@ int xvsock_plain_connect(struct vsock_sock *vsk, struct xvsock_peer *peer)
 	trace_xvsock_conn(conn, XVSOCK_TRACE_REQUESTED, 0);
 	xvsock_tap_state(conn, true, true);
 	spin_lock(&peer->lock);
-	/* Asked again, now that plain_cut() finds it. */
+	/* Asked when it is in the table, where the next change of the ports finds it. */
 	if (peer->up && !xvsock_plain_names(&peer->plain->connect, port)) {
-		err = -ECONNRESET;
+		err = -ECONNRESET; /* as where nobody listens */
 	} else if (peer->up) {
 		err = 0;
 		sock_hold(sk); /* put in conn_close_work() */
@@ -227,6 +215,10 @@ static enum xvsock_reason plain_find(struct xvsock_conn *conn, grant_ref_t *ref,
 /* Whether a server waits behind this page for a client. May sleep for a while. */
 static bool plain_is_free(const struct vchan_page *page)
 {
+	/*
+	 * Pairs with the last client's release of its live byte: the indices that we go on
+	 * from are those that it has left. A server writes all else before it can be found.
+	 */
 	u8 client = vchan_load_acquire(&page->cli_live);
 
 	if (client == VCHAN_CLOSED) {
@@ -339,7 +331,10 @@ void xvsock_plain_attach(struct xvsock_conn *conn)
 	xvsock_plain_point_at_page(conn, plain->left_order, plain->right_order);
 	xvsock_vchan_use(conn->vchan, conn);
 	conn->attached = true;
-	/* As libxenvchan's client does it; its server waits for the event. */
+	/*
+	 * As libxenvchan's client does it; its server waits for the event. Released, so that
+	 * a server which sees it sees nothing of ours later than that; there is no data yet.
+	 */
 	vchan_store_release(conn->our_live, VCHAN_OPEN);
 	vchan_notify_request(conn->asked_of_peer, VCHAN_NOTIFY_WRITE);
 	xvsock_vchan_kick(conn->vchan);

@@ -254,7 +254,10 @@ void xvsock_plain_event(struct xvsock_conn *conn)
 	if (!slot)
 		return;
 	spin_lock(&peer->lock);
-	/* Who came and has gone already is served, too: what it wrote is there. */
+	/*
+	 * Who came and has gone already is served, too: what it wrote is there, for this
+	 * pairs with its release of the live byte after its data.
+	 */
 	came = slot->offer == conn && vchan_load_acquire(conn->peer_live) != VCHAN_WAITING;
 	if (came) {
 		offer_take(peer, slot);
