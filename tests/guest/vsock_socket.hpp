@@ -4,7 +4,10 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
+#include <stdexcept>
+#include <string>
 #include <system_error>
 #include <utility>
 
@@ -112,6 +115,22 @@ inline std::size_t receive_all(int fd, void* data, std::size_t size) {
         done += static_cast<std::size_t>(got);
     }
     return done;
+}
+
+// Up to the end of the line, which is not in it, or of input.
+inline std::string receive_line(int fd) {
+    std::string line;
+    for (char c = 0; receive_all(fd, &c, 1) == 1 && c != '\n';)
+        line += c;
+    return line;
+}
+
+// A variable of the testbed, like CID_g1; throws when it is not set.
+inline std::string variable(const std::string& name) {
+    const char* const value = std::getenv(name.c_str());
+    if (value == nullptr)
+        throw std::runtime_error(name + " is not set: this program runs in a scenario of the testbed");
+    return value;
 }
 
 } // namespace xvsock::guest

@@ -159,13 +159,6 @@ void serve_commands() {
     }
 }
 
-std::string variable(const std::string& name) {
-    const char* value = std::getenv(name.c_str());
-    if (value == nullptr)
-        throw std::runtime_error(name + " is not set: this program runs in a scenario of the testbed");
-    return value;
-}
-
 bool eventually(const std::function<bool()>& condition) {
     for (int attempt = 0; attempt < 100; ++attempt) {
         if (condition())

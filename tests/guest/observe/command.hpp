@@ -58,9 +58,6 @@ private:
 // Runs what other_domain::shell() asks for, one line after the other, for ever.
 void serve_commands();
 
-// A variable of the testbed, like CID_g1; throws when it is not set.
-std::string variable(const std::string& name);
-
 // Tries until it is true, for at most 20 s.
 bool eventually(const std::function<bool()>& condition);
 

@@ -21,13 +21,6 @@ using namespace std::chrono_literals;
 using clock = std::chrono::steady_clock;
 using stream_bytes = class pattern; // vsock_socket.hpp has a function of that name
 
-inline std::string variable(const std::string& name) {
-    const char* const value = std::getenv(name.c_str());
-    if (value == nullptr)
-        throw std::runtime_error(name + " is not set: this program runs in a scenario of the testbed");
-    return value;
-}
-
 inline std::uint32_t cid_of(const std::string& domain) {
     return static_cast<std::uint32_t>(std::stoul(variable("CID_" + domain)));
 }
@@ -62,13 +55,6 @@ inline descriptor connected(std::uint32_t cid, std::uint32_t port) {
                                     "connect to port " + std::to_string(port));
         std::this_thread::sleep_for(20ms);
     }
-}
-
-inline std::string receive_line(int fd) {
-    std::string line;
-    for (char c = 0; receive_all(fd, &c, 1) == 1 && c != '\n';)
-        line += c;
-    return line;
 }
 
 /// Where g2's libxenvchan offers what we connect to at that port, as it names it in its home.

@@ -31,13 +31,6 @@ enum run_port : std::uint16_t {
     run_nobody,      ///< nobody listens
 };
 
-inline std::string variable(const std::string& name) {
-    const char* const value = std::getenv(name.c_str());
-    if (value == nullptr)
-        throw std::runtime_error(name + " is not set: this program runs in a scenario of the testbed");
-    return value;
-}
-
 /// How g1 is reached: over AF_VSOCK, or by TCP as ever. A test is the same for both.
 enum class path { carried, tcp };
 
@@ -99,13 +92,6 @@ template <typename Value> Value option(const descriptor& socket, int level, int 
 inline short polled(const descriptor& socket, short events, int limit = 10000) {
     pollfd ready{socket.get(), events, 0};
     return ::poll(&ready, 1, limit) == 1 ? ready.revents : short{0};
-}
-
-inline std::string receive_line(int fd) {
-    std::string line;
-    for (char c = 0; receive_all(fd, &c, 1) == 1 && c != '\n';)
-        line += c;
-    return line;
 }
 
 inline void must_echo(int fd, std::size_t size = 100) {
