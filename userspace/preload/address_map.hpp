@@ -58,6 +58,10 @@ private:
     std::vector<chosen> addresses_;
 };
 
+inline const address_map& map() {
+    return address_map::of_environment();
+}
+
 /// Bytes of an address of this family; 0 for others.
 constexpr socklen_t address_size(int family) {
     return family == AF_INET ? sizeof(sockaddr_in) : family == AF_INET6 ? sizeof(sockaddr_in6) : 0;

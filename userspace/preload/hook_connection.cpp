@@ -16,10 +16,6 @@ namespace xvsock::preload {
 
 namespace {
 
-const address_map& map() {
-    return address_map::of_environment();
-}
-
 bool is_tcp(int family, int type, int protocol) {
     return address_size(family) != 0 && (type & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) == SOCK_STREAM &&
            (protocol == 0 || protocol == IPPROTO_TCP);

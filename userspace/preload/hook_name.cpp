@@ -11,10 +11,6 @@ using namespace xvsock::preload;
 
 namespace {
 
-const address_map& map() {
-    return address_map::of_environment();
-}
-
 using name_call = int (*)(int, sockaddr*, socklen_t*);
 
 /// The AF_VSOCK address that the call gives; false with its errno.

@@ -60,6 +60,10 @@ __attribute__((constructor)) void take_inherited() {
         state->family = family;
         state->tcp = tcp;
         state->vsock = vsock;
+        sockaddr_storage peer{};
+        socklen_t size = sizeof peer;
+        state->connected = state->what == kind::stream &&
+                           real::getpeername()(descriptor, reinterpret_cast<sockaddr*>(&peer), &size) == 0;
         for (const int inner : {tcp, vsock})
             if (inner >= 0) {
                 table.set_inner(inner, true);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // `xvsock run`: runs a program with the library that carries its TCP connections over AF_VSOCK.
+#include "preload/address_map.hpp"
 #include "run/map_file.hpp"
 #include "run/program_file.hpp"
 #include "subcommand.hpp"
@@ -30,7 +31,6 @@ namespace {
 // As env(1) and its like have them, so that they are not taken for the program's.
 enum run_status : int { run_failed = 125, cannot_execute = 126, not_found = 127 };
 
-constexpr const char* map_variable = "XVSOCK_MAP";
 constexpr const char* library_name = "xvsock-preload.so";
 
 struct run_options {
@@ -113,7 +113,7 @@ void prepare_environment(const run_options& given) {
             throw std::runtime_error(fmt::format("cannot open {}: {}", given.map_file, std::strerror(errno)));
         addresses = run::read_map(file, given.map_file, peers);
     }
-    set_variable(map_variable, run::map_text(own, peers, addresses));
+    set_variable(preload::map_variable, run::map_text(own, peers, addresses));
     const char* const others = std::getenv("LD_PRELOAD");
     set_variable("LD_PRELOAD", find_library().string() + (others == nullptr || *others == '\0' ? "" : ":") +
                                    (others == nullptr ? "" : others));
