@@ -39,22 +39,33 @@ http::response<http::string_body> answer(const http::request<http::string_body>&
     return response;
 }
 
+/// Each step of a client has this time; a large body on a slow machine takes many steps.
+void begin_step(beast::ssl_stream<stream>& client) {
+    beast::get_lowest_layer(client).expires_after(std::chrono::seconds(30));
+}
+
 asio::awaitable<void> serve(stream socket, asio::ssl::context& security) {
-    constexpr std::chrono::seconds patience(30);
     try {
         beast::ssl_stream<stream> client(std::move(socket), security);
-        beast::get_lowest_layer(client).expires_after(patience);
+        begin_step(client);
         co_await client.async_handshake(asio::ssl::stream_base::server, asio::use_awaitable);
         beast::flat_buffer buffer;
         for (bool more = true; more;) {
-            beast::get_lowest_layer(client).expires_after(patience);
             http::request_parser<http::string_body> parser;
             parser.body_limit(64U << 20U);
-            co_await http::async_read(client, buffer, parser, asio::use_awaitable);
+            while (!parser.is_done()) {
+                begin_step(client);
+                co_await http::async_read_some(client, buffer, parser, asio::use_awaitable);
+            }
             const auto response = answer(parser.get());
             more = response.keep_alive();
-            co_await http::async_write(client, response, asio::use_awaitable);
+            http::response_serializer<http::string_body> serializer(response);
+            while (!serializer.is_done()) {
+                begin_step(client);
+                co_await http::async_write_some(client, serializer, asio::use_awaitable);
+            }
         }
+        begin_step(client);
         co_await client.async_shutdown(asio::use_awaitable);
     } catch (const boost::system::system_error& error) {
         if (error.code() != http::error::end_of_stream && error.code() != asio::ssl::error::stream_truncated)

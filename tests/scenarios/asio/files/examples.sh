@@ -58,7 +58,7 @@ try_https() {
     fetch="example-https_client g2:7203"
     ca=/https/test-only-certificate.pem
     says 0 "you asked for /page" $fetch /page $ca || return 1
-    head -c 3000000 /dev/urandom | base64 > posted
+    head -c 500000 /dev/urandom | base64 > posted
     $fetch /upload $ca posted > returned && cmp posted returned || return 1
     # The certificate is for g2, not for its CID, and no other CA vouches for it.
     says 1 "certificate verify failed" example-https_client "$CID_g2:7203" /page $ca &&
