@@ -141,7 +141,8 @@ private:
                             "extra = \"{5} tb.name={0} tb.ip={3} {4}\"\n"
                             "vif = [ \"bridge=br0,script=vif-testbed\" ]\n"
                             "on_crash = \"destroy\"\non_reboot = \"destroy\"\n",
-                            guest.name, guest.vcpus, guest.memory, guest_address(index), guest.kernel_args,
+                            guest.name, guest.vcpus, guest.memory, guest_address(index),
+                            guest.kernel_args + (guest.systemd ? " systemd.hostname=" + guest.name : ""),
                             kernel_parameters);
         for (const auto& line : guest.extra_config)
             file << line << '\n';

@@ -20,6 +20,7 @@
 #include "agent/leaks.hpp"
 #include "agent/script.hpp"
 #include "agent/services.hpp"
+#include "agent/system.hpp"
 #include "agent/terminal.hpp"
 #include "common/child_process.hpp"
 
@@ -69,13 +70,15 @@ asio::awaitable<void> guest_role(std::string name) {
         if (const auto problem = load_xen_vsock(); !problem.empty())
             xenstore.write(node + "/error", problem);
     }
+    const auto self = std::find_if(plan.guests.begin(), plan.guests.end(),
+                                   [&](const auto& guest) { return guest.name == name; });
+    if (self != plan.guests.end() && self->systemd)
+        let_systemd_be_init();
     xenstore.write(node + "/up", "1");
     while (phase().empty())
         co_await xenstore.changed();
 
-    const bool has_script = std::any_of(plan.guests.begin(), plan.guests.end(), [&](const auto& guest) {
-        return guest.name == name && guest.has_script;
-    });
+    const bool has_script = self != plan.guests.end() && self->has_script;
     const int log = ::open("/testbed/log", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     script_run script(executor, [log](std::string_view text) {
         // The console has a copy in case the guest dies before it can deliver the file.

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -81,6 +82,19 @@ void set_address(interface_control& control, unsigned long request_code, const s
     std::memcpy(&request.ifr_addr, &address, sizeof address);
     if (!control.call(request_code, &request))
         fail(fmt::format("address {} of {}", text, name));
+}
+
+constexpr const char* systemd = "/usr/lib/systemd/systemd";
+constexpr int hand_over = SIGUSR1; // from the role to process 1
+bool handed_over = false;          // in the role's process
+
+[[noreturn]] void power_off(int status) {
+    if (status != 0)
+        fmt::print("testbed: the agent ended: wait status {:#x}\n", status);
+    std::fflush(stdout);
+    ::sync();
+    ::reboot(RB_POWER_OFF);
+    std::abort();
 }
 
 } // namespace
@@ -196,24 +210,41 @@ void add_to_bridge(const std::string& bridge, const std::string& interface) {
 }
 
 void be_init(int (*role)()) {
+    // Taken by sigwait(), so that none comes between a look and a sleep.
+    sigset_t awaited;
+    sigset_t before;
+    ::sigemptyset(&awaited);
+    ::sigaddset(&awaited, SIGCHLD);
+    ::sigaddset(&awaited, hand_over);
+    ::sigprocmask(SIG_BLOCK, &awaited, &before);
     const pid_t child = ::fork();
-    if (child == 0)
-        std::exit(role());
+    if (child == 0) {
+        ::sigprocmask(SIG_SETMASK, &before, nullptr);
+        const int status = role();
+        if (!handed_over)
+            std::exit(status);
+        power_off(status);
+    }
     int status = 0;
     for (pid_t ended = 0; ended != child;) {
-        int one = 0;
-        ended = ::wait(&one);
-        if (ended == child)
-            status = one;
-        else if (ended < 0 && errno != EINTR)
-            break;
+        int signal = 0;
+        ::sigwait(&awaited, &signal);
+        if (signal == hand_over) {
+            ::sigprocmask(SIG_SETMASK, &before, nullptr);
+            ::execl(systemd, systemd, nullptr);
+            fmt::print("testbed: {} does not start: {}; is it among the packages?\n", systemd,
+                       std::strerror(errno));
+            ::sigprocmask(SIG_BLOCK, &awaited, nullptr);
+        }
+        while (ended != child && (ended = ::waitpid(-1, &status, WNOHANG)) > 0) {
+        }
     }
-    if (status != 0)
-        fmt::print("testbed: the agent ended: wait status {:#x}\n", status);
-    std::fflush(stdout);
-    ::sync();
-    ::reboot(RB_POWER_OFF);
-    std::abort();
+    power_off(status);
+}
+
+void let_systemd_be_init() {
+    handed_over = true;
+    ::kill(1, hand_over);
 }
 
 } // namespace xvsock::testbed

@@ -32,5 +32,7 @@ void add_to_bridge(const std::string& bridge, const std::string& interface);
 
 /// Runs `role` in a child and reaps processes until that ends; then powers off. For process 1.
 [[noreturn]] void be_init(int (*role)());
+/// For the role: process 1 becomes systemd from now on, and the child powers off when its role ends.
+void let_systemd_be_init();
 
 } // namespace xvsock::testbed

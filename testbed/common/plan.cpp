@@ -21,6 +21,7 @@ json::value guest_to_json(const guest_plan& guest) {
                         {"memory", guest.memory},
                         {"has_script", guest.has_script},
                         {"may_die", guest.may_die},
+                        {"systemd", guest.systemd},
                         {"kernel_args", guest.kernel_args},
                         {"extra_config", json::value_from(guest.extra_config)}};
 }
@@ -31,6 +32,7 @@ guest_plan guest_from_json(const json::object& object) {
             object.at("memory").to_number<int>(),
             object.at("has_script").as_bool(),
             object.at("may_die").as_bool(),
+            object.at("systemd").as_bool(),
             json::value_to<std::string>(object.at("kernel_args")),
             json::value_to<std::vector<std::string>>(object.at("extra_config"))};
 }

@@ -17,6 +17,7 @@ struct guest_plan {
     int memory = 256; ///< MiB
     bool has_script = false;
     bool may_die = false;
+    bool systemd = false; ///< process 1 becomes systemd; the agent goes on beside it
     std::string kernel_args;
     std::vector<std::string> extra_config; ///< lines of xl.cfg(5)
 

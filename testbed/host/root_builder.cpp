@@ -77,6 +77,11 @@ asio::awaitable<void> build_root(root_description what, fs::path root, fs::path 
     // Programs are found in one place, whether the suite is merged by itself or not.
     if (what.suite == "bookworm" || what.suite.starts_with("bookworm-"))
         argv.emplace_back("--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr");
+    // Where nothing is configured, dpkg knows of nothing.
+    if (!what.configured)
+        argv.emplace_back(
+            R"(--extract-hook=mkdir -p "$1/usr/share/testbed" && ls "$1/var/cache/apt/archives" |
+            sed -n "s/_[^_]*[.]deb$//; T; s/_/ /; s/%3a/:/g; p" > "$1/usr/share/testbed/packages")");
     const auto base = what.suite.substr(0, what.suite.find('-'));
     argv.insert(argv.end(), {base, root.string(), sources});
     const auto log = logs / (root.parent_path().filename().string() + ".log");

@@ -303,6 +303,7 @@ private:
         reader.number("vcpus", one.plan.vcpus, 1, 64);
         reader.number("memory", one.plan.memory, 96, 65536);
         reader.flag("may_die", one.plan.may_die);
+        reader.flag("systemd", one.plan.systemd);
         reader.text("kernel_args", one.plan.kernel_args);
         reader.texts("extra_config", one.plan.extra_config);
         return script(reader, default_scripts);

@@ -42,7 +42,7 @@ TEST(testbed_plan, survives_json) {
     plan.mode = "virtual";
     plan.debug_kernel = true;
     plan.slowness = 5;
-    plan.guests = {{"g1", 2, 128, true, false, "quiet", {"maxvcpus = 4"}}};
+    plan.guests = {{"g1", 2, 128, true, false, true, "quiet", {"maxvcpus = 4"}}};
     plan.links = {{"dom0", "g1"}};
     plan.environment = {{"KEY", "value"}};
     plan.wait_for = {"g1"};

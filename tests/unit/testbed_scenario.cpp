@@ -68,7 +68,7 @@ TEST_F(testbed_scenario, every_key) {
     const auto what = load(R"({"description": "d", "suite": "trixie", "timeout": 1.5, "cpus": 3,
         "dom0": {"memory": 2048, "vcpus": 2, "packages": ["nmap"], "script": "dom0.sh"},
         "guests": [{"name": "server", "vcpus": 2, "memory": 512, "script": "other.sh", "may_die": true,
-                    "extra_config": ["maxvcpus = 4"], "kernel_args": "quiet"}, {"name": "idle", "script": null}],
+                    "systemd": true, "extra_config": ["maxvcpus = 4"], "kernel_args": "quiet"}, {"name": "idle", "script": null}],
         "packages": ["socat", "python3-minimal"], "programs": ["p"], "kernel_modules": ["dummy"], "configured": true,
         "module": true, "links": [["dom0", "server"]], "env": {"A": "x", "B": 2}, "wait_for": ["server"],
         "expect_console": ["a+"], "kernel_args": "x", "xen_args": "y"})");
@@ -78,6 +78,8 @@ TEST_F(testbed_scenario, every_key) {
     EXPECT_EQ(what.dom0_packages, std::vector<std::string>{"nmap"});
     EXPECT_EQ(what.guests[0].script, folder_ / "other.sh");
     EXPECT_TRUE(what.guests[0].plan.may_die);
+    EXPECT_TRUE(what.guests[0].plan.systemd);
+    EXPECT_FALSE(what.guests[1].plan.systemd);
     EXPECT_FALSE(what.guests[1].plan.has_script);
     EXPECT_EQ(what.links.size(), 1U);
     EXPECT_EQ(what.environment[1].second, "2");
