@@ -2,11 +2,8 @@
 #include "results.hpp"
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <stdexcept>
 
-#include <boost/json/parse.hpp>
 #include <fmt/format.h>
 
 namespace json = boost::json;
@@ -123,18 +120,6 @@ std::optional<std::string> expectations::complaint(const test_record& record) co
     return fmt::format("{}: unexpected {}: it is listed with result \"{}\" because of: {}{}{}", name,
                        to_string(record.result), to_string(expected), entry->reason,
                        record.result == outcome::pass ? "; take it off the list" : "", detail);
-}
-
-json::value read_json(const std::string& file) {
-    std::ifstream in(file, std::ios::binary);
-    const std::string text{std::istreambuf_iterator<char>(in), {}};
-    if (!in)
-        throw std::runtime_error("cannot read " + file);
-    boost::system::error_code error;
-    auto document = json::parse(text, error);
-    if (error)
-        throw std::runtime_error(file + " is no JSON: " + error.message());
-    return document;
 }
 
 } // namespace xvsock::conformance

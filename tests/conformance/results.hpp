@@ -60,7 +60,4 @@ private:
     std::vector<exception> exceptions_;
 };
 
-/// Reads a JSON file. Throws std::exception that names it.
-boost::json::value read_json(const std::string& file);
-
 } // namespace xvsock::conformance

@@ -149,16 +149,4 @@ std::string markdown(const std::vector<test_record>& records, const expectations
     return text;
 }
 
-std::string replace_region(std::string_view document, const std::string& kernel, const std::string& text) {
-    const auto begin = fmt::format("<!-- conformance {} -->\n", kernel);
-    const auto end = fmt::format("<!-- end of conformance {} -->\n", kernel);
-    const auto first = document.find(begin);
-    const auto last = document.find(end);
-    if (first == std::string_view::npos || last == std::string_view::npos || last < first)
-        throw std::invalid_argument(
-            fmt::format(R"(the document has no place for Linux {}: lines "{}" and "{}")", kernel,
-                        begin.substr(0, begin.size() - 1), end.substr(0, end.size() - 1)));
-    return fmt::format("{}{}\n{}{}", document.substr(0, first), begin, text, document.substr(last));
-}
-
 } // namespace xvsock::conformance

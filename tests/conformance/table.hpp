@@ -3,7 +3,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "results.hpp"
@@ -23,9 +22,5 @@ std::vector<std::string> gaps(const std::vector<test_record>& records, const cov
 
 /// A table in Markdown for each suite: a line a test, a column a direction, and the reasons.
 std::string markdown(const std::vector<test_record>& records, const expectations& expected);
-
-/// Puts text between the lines "<!-- conformance KERNEL -->" and "<!-- end of conformance KERNEL -->" of a
-/// document. Throws std::invalid_argument when it has no such lines.
-std::string replace_region(std::string_view document, const std::string& kernel, const std::string& text);
 
 } // namespace xvsock::conformance

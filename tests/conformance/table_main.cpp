@@ -5,9 +5,7 @@
 #include <cstdio>
 #include <exception>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
-#include <iterator>
 #include <string>
 #include <vector>
 
@@ -15,12 +13,14 @@
 #include <boost/program_options.hpp>
 #include <fmt/format.h>
 
+#include "common/document.hpp"
 #include "table.hpp"
 
 namespace fs = std::filesystem;
 namespace json = boost::json;
 namespace po = boost::program_options;
 using namespace xvsock::conformance;
+using namespace xvsock::tests;
 
 namespace {
 
@@ -56,28 +56,6 @@ std::string kernel_of(const std::vector<test_record>& records) {
     return records.front().kernel;
 }
 
-void write(const std::string& name, const std::string& text) {
-    const auto temporary = name + ".new";
-    std::ofstream file(temporary, std::ios::binary | std::ios::trunc);
-    file << text;
-    file.close();
-    if (!file)
-        throw std::runtime_error("cannot write " + temporary);
-    fs::rename(temporary, name);
-}
-
-void update_document(const std::string& name, const std::string& kernel, const std::string& table) {
-    std::ifstream in(name, std::ios::binary);
-    const std::string before{std::istreambuf_iterator<char>(in), {}};
-    const auto after = replace_region(before, kernel, table);
-    if (after == before) {
-        fmt::print("{} says so already\n", name);
-        return;
-    }
-    write(name, after);
-    fmt::print("{} is brought up to date\n", name);
-}
-
 int run(const options& given) {
     const auto records = read_records(given.results);
     if (records.empty())
@@ -91,8 +69,8 @@ int run(const options& given) {
     const auto table = markdown(records, expected);
     json::object document{
         {"kernel", kernel}, {"sources", read_json(given.versions)}, {"tests", to_json(records)}};
-    write(given.out + ".json", json::serialize(document) + "\n");
-    write(given.out + ".md", table);
+    write_file(given.out + ".json", json::serialize(document) + "\n");
+    write_file(given.out + ".md", table);
     for (const auto& problem : problems)
         fmt::print("FAILED: {}\n", problem);
     const auto passed = std::count_if(records.begin(), records.end(),
@@ -102,7 +80,7 @@ int run(const options& given) {
     if (!problems.empty())
         return 1;
     if (!given.document.empty())
-        update_document(given.document, kernel, table);
+        update_document(given.document, "conformance " + kernel, table);
     return 0;
 }
 

@@ -54,12 +54,3 @@ TEST(conformance_table, names_what_was_not_run) {
     EXPECT_EQ(found[0], "no result of vsock_test of 7.2");
     EXPECT_EQ(found[1], "vsock_test of 6.1, test 1: not run g2 → g1");
 }
-
-TEST(conformance_table, replaces_only_its_region) {
-    const std::string document =
-        "head\n<!-- conformance 6.1 -->\nold\n<!-- end of conformance 6.1 -->\ntail\n";
-    const auto once = replace_region(document, "6.1", "new\n");
-    EXPECT_EQ(once, "head\n<!-- conformance 6.1 -->\n\nnew\n<!-- end of conformance 6.1 -->\ntail\n");
-    EXPECT_EQ(replace_region(once, "6.1", "new\n"), once);
-    EXPECT_THROW(replace_region(document, "6.12", "new\n"), std::invalid_argument);
-}
