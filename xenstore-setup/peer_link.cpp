@@ -2,7 +2,6 @@
 #include "peer_link.hpp"
 
 #include <algorithm>
-#include <array>
 #include <fmt/format.h>
 #include <set>
 
@@ -14,8 +13,6 @@ using xenstore::view;
 namespace {
 
 constexpr const char* initialising = "1"; // XenbusStateInitialising
-constexpr std::array state_words{"Unknown", "Initialising", "InitWait",      "Initialised", "Connected",
-                                 "Closing", "Closed",       "Reconfiguring", "Reconfigured"};
 
 std::vector<std::string> children(const view& store, const std::string& path) {
     return store.list(path).value_or(std::vector<std::string>{});
@@ -195,11 +192,6 @@ std::vector<link_status> list_links(const view& store) {
                          .problems = find_problems(store, layout).value_or(std::vector<std::string>{})});
     }
     return links;
-}
-
-std::string state_word(const std::string& value) {
-    const auto number = parse_domid(value);
-    return number && *number < state_words.size() ? state_words[*number] : fmt::format("unknown ({})", value);
 }
 
 } // namespace xvsock::peer

@@ -90,7 +90,6 @@ struct link_status {
 /// All links, whole or damaged, by backend and then frontend. To be run in a transaction.
 std::vector<link_status> list_links(const xenstore::view& store);
 
-/// The word for a xenbus state: Initialising, Connected, ...; "unknown (TEXT)" for what is none.
-std::string state_word(const std::string& value);
+using xenstore::state_word;
 
 } // namespace xvsock::peer

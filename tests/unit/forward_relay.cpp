@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Streams that are carried, over TCP and Unix sockets: every byte, every half that is closed, and every
 // error.
-#include "forward/place.hpp"
 #include "forward/relay.hpp"
 
 #include <gtest/gtest.h>
@@ -154,29 +153,6 @@ TEST_F(forward_relay, does_not_read_ahead_of_who_does_not_read) {
     server.close();
     context.run_for(10s);
     EXPECT_TRUE(context.stopped());
-}
-
-TEST(forward_place, is_what_a_person_writes) {
-    EXPECT_EQ(find_place("vsock:5:80", address_role::connect).endpoints.size(), 1U);
-    EXPECT_EQ(find_place("vsock:80", address_role::listen).endpoints.size(), 1U);
-    EXPECT_EQ(find_place("tcp:127.0.0.1:80", address_role::connect).endpoints.size(), 1U);
-    EXPECT_EQ(find_place("tcp:[::1]:80", address_role::connect).endpoints.size(), 1U);
-    EXPECT_FALSE(find_place("tcp:80", address_role::listen).endpoints.empty());
-    EXPECT_EQ(find_place("unix:/run/x", address_role::listen).path, "/run/x");
-    for (const char* wrong :
-         {"", "80", "vsock:", "vsock:5", "vsock:web:http", "tcp:host", "udp:1:2", "unix:"})
-        EXPECT_THROW(find_place(wrong, address_role::connect), std::invalid_argument) << wrong;
-}
-
-TEST(forward_place, explains_what_went_wrong_there) {
-    const auto peer = find_place("vsock:5:80", address_role::connect);
-    EXPECT_EQ(
-        explain(peer, address_role::connect, make_error_code(boost::system::errc::connection_reset)),
-        "cannot connect to vsock:5:80: Connection reset by peer; nobody listens on port 80 of CID 5, or its "
-        "backlog is full");
-    const auto here = find_place("tcp:80", address_role::listen);
-    EXPECT_EQ(explain(here, address_role::listen, make_error_code(boost::system::errc::address_in_use)),
-              "cannot listen at tcp:80: Address already in use");
 }
 
 } // namespace

@@ -74,20 +74,31 @@ resolver::results_type resolve_now(const detail::question& question, boost::syst
 
 } // namespace
 
-std::vector<known_peer> list_peers(const xenstore::view& nodes) {
-    std::vector<known_peer> peers;
-    const auto add = [&](const std::string& half, const char* id_key) {
+std::vector<known_link> list_links(const xenstore::view& nodes) {
+    std::vector<known_link> links;
+    const auto add = [&](const std::string& half, const char* id_key, bool plain) {
         // A half may go while it is looked at.
         if (auto peer = read_peer(nodes, half, id_key))
-            peers.push_back(*std::move(peer));
+            links.push_back({.peer = *std::move(peer),
+                             .plain = plain,
+                             .state = nodes.read(half + "/state").value_or("")});
     };
-    for (const std::string kind : {"device/vsock", "device/vchan"}) // and without the module
-        for (const std::string& index : children(nodes, kind))
-            add(kind + "/" + index, "backend-id");
+    for (const std::string& index : children(nodes, "device/vsock"))
+        add("device/vsock/" + index, "backend-id", false);
+    for (const std::string& index : children(nodes, "device/vchan")) // and without the module
+        add("device/vchan/" + index, "backend-id", true);
     for (const std::string& frontend : children(nodes, "backend/vsock"))
         for (const std::string& index : children(nodes, "backend/vsock/" + frontend))
-            add("backend/vsock/" + frontend + "/" + index, "frontend-id");
-    std::sort(peers.begin(), peers.end(), [](const auto& a, const auto& b) { return a.cid < b.cid; });
+            add("backend/vsock/" + frontend + "/" + index, "frontend-id", false);
+    std::sort(links.begin(), links.end(),
+              [](const auto& a, const auto& b) { return a.peer.cid < b.peer.cid; });
+    return links;
+}
+
+std::vector<known_peer> list_peers(const xenstore::view& nodes) {
+    std::vector<known_peer> peers;
+    for (auto& link : list_links(nodes))
+        peers.push_back(std::move(link.peer));
     return peers;
 }
 

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 // `xvsock forward`: carries connections from one place to another.
-#include "forward/place.hpp"
 #include "forward/relay.hpp"
+#include "sockets/acceptor.hpp"
 #include "subcommand.hpp"
 
-#include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
@@ -18,13 +17,12 @@
 #include <iostream>
 #include <optional>
 
-#include <unistd.h>
-
 namespace xvsock {
 
 namespace asio = boost::asio;
 namespace po = boost::program_options;
 using namespace forward;
+using namespace sockets;
 using boost::system::error_code;
 
 namespace {
@@ -33,53 +31,6 @@ struct forward_options {
     std::vector<std::string> places;
     unsigned max = 1024;
     bool verbose = false;
-};
-
-/// Accepts connections of any family.
-class acceptor {
-public:
-    acceptor(asio::io_context& context, place where) : socket_(context), where_(std::move(where)) {
-        error_code error;
-        for (const auto& one : where_.endpoints) {
-            listen_at(one, error);
-            if (!error)
-                return;
-        }
-        throw std::runtime_error(explain(where_, address_role::listen, error));
-    }
-    acceptor(const acceptor&) = delete;
-    acceptor& operator=(const acceptor&) = delete;
-    ~acceptor() {
-        if (where_.family == perf::address_family::unix_stream && !where_.path.starts_with('@'))
-            ::unlink(where_.path.c_str());
-    }
-
-    asio::awaitable<stream_socket> accept(error_code& error) {
-        stream_socket made(socket_.get_executor());
-        co_await socket_.async_accept(made, asio::redirect_error(asio::use_awaitable, error));
-        co_return made;
-    }
-
-private:
-    /// Asio's acceptor, which generic protocols do not name.
-    using any_acceptor = asio::basic_socket_acceptor<protocol>;
-
-    void listen_at(const protocol::endpoint& endpoint, error_code& error) {
-        socket_.close(error);
-        socket_.open(endpoint.protocol(), error);
-        if (error)
-            return;
-        if (where_.family == perf::address_family::tcp) {
-            error_code ignored;
-            socket_.set_option(asio::socket_base::reuse_address(true), ignored);
-        }
-        socket_.bind(endpoint, error);
-        if (!error)
-            socket_.listen(asio::socket_base::max_listen_connections, error);
-    }
-
-    any_acceptor socket_;
-    place where_;
 };
 
 class forwarder {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // `xvsock run`: runs a program with the library that carries its TCP connections over AF_VSOCK.
+#include "peers/peer_list.hpp"
 #include "preload/address_map.hpp"
 #include "run/map_file.hpp"
 #include "run/program_file.hpp"
 #include "subcommand.hpp"
 
-#include <boost/asio/io_context.hpp>
 #include <boost/program_options.hpp>
 #include <cerrno>
 #include <csignal>
@@ -44,7 +44,7 @@ run_options parse(const std::vector<std::string>& arguments, po::options_descrip
     run_options given;
     visible.add_options()("map", po::value(&given.map_file)->value_name("FILE"),
                           "more addresses that stand for peers, in lines of ADDRESS PEER")(
-        "help", po::bool_switch(&given.help), "show this help");
+        "help,h", po::bool_switch(&given.help), "show this help");
     auto end = arguments.begin();
     while (end != arguments.end() && end->starts_with("-") && *end != "--")
         end += *end == "--map" && end + 1 != arguments.end() ? 2 : 1;
@@ -72,19 +72,14 @@ cid_type own_cid() {
 
 /// The peers by xenstore. Without it names are missing, and addresses work.
 std::vector<known_peer> peers_or_warning() {
-    boost::asio::io_context context;
-    xenstore::client store(context.get_executor());
     std::vector<known_peer> peers;
-    boost::system::error_code error;
-    store.async_run([](const xenstore::view& nodes) { return list_peers(nodes); },
-                    [&](boost::system::error_code failure, std::vector<known_peer> found) {
-                        error = failure;
-                        peers = std::move(found);
-                    });
-    context.run();
-    if (error)
+    try {
+        for (auto& link : peers::read_links())
+            peers.push_back(std::move(link.peer));
+    } catch (const boost::system::system_error& error) {
         fmt::print(stderr, "xvsock run: the names of the peers are not known: xenstore: {}\n",
-                   error.message());
+                   error.code().message());
+    }
     return peers;
 }
 

@@ -3,7 +3,9 @@
 
 #include "connection.hpp"
 
+#include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstdlib>
 #include <fmt/format.h>
 
@@ -17,6 +19,9 @@ template <typename Type> using malloced = std::unique_ptr<Type, decltype(&std::f
 template <typename Type> malloced<Type> own(Type* pointer) {
     return {pointer, &std::free};
 }
+
+constexpr std::array state_words{"Unknown", "Initialising", "InitWait",      "Initialised", "Connected",
+                                 "Closing", "Closed",       "Reconfiguring", "Reconfigured"};
 
 [[noreturn]] void fail(const std::string& operation, int error) {
     throw std::system_error(error, std::generic_category(), operation);
@@ -33,6 +38,14 @@ permissions owned_by(domid owner, std::initializer_list<domid> readers) {
         if (reader != owner)
             list.push_back({reader, access::read});
     return list;
+}
+
+std::string state_word(const std::string& value) {
+    std::size_t number = state_words.size();
+    const char* const text_end = value.data() + value.size();
+    const auto [end, error] = std::from_chars(value.data(), text_end, number);
+    const bool known = error == std::errc{} && end == text_end && number < state_words.size();
+    return known ? state_words[number] : fmt::format("unknown ({})", value);
 }
 
 std::string to_string(const permissions& list) {

@@ -49,6 +49,16 @@ struct known_peer {
     bool operator==(const known_peer&) const = default;
 };
 
+/// A peer, with what this domain's half of the link says.
+struct known_link {
+    known_peer peer;
+    bool plain = false; ///< the peer has libxenvchan and not the module
+    std::string state;  ///< of this half, as xenstore::state_word() reads it
+};
+
+/// The links of this domain, ordered by CID. Blocks; throws std::system_error.
+std::vector<known_link> list_links(const xenstore::view& nodes);
+
 /// The peers that this domain is linked to, by xenstore. Blocks; throws std::system_error.
 std::vector<known_peer> list_peers(const xenstore::view& nodes);
 

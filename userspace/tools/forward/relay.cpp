@@ -13,6 +13,7 @@ namespace xvsock::forward {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
+using sockets::reset;
 
 namespace {
 
@@ -46,12 +47,6 @@ asio::awaitable<void> carry(stream_socket& from, stream_socket& to, std::uint64_
 }
 
 } // namespace
-
-void reset(stream_socket& socket) {
-    error_code ignored;
-    socket.set_option(asio::socket_base::linger(true, 0), ignored);
-    socket.close(ignored);
-}
 
 asio::awaitable<relayed> relay(stream_socket first, stream_socket second) {
     using namespace asio::experimental::awaitable_operators;

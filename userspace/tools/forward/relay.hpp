@@ -2,13 +2,14 @@
 /// Carries bytes between two streams, both ways, until both directions have ended.
 #pragma once
 
+#include "sockets/acceptor.hpp"
+
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
 #include <cstdint>
 
 namespace xvsock::forward {
 
-using stream_socket = boost::asio::generic::stream_protocol::socket;
+using sockets::stream_socket;
 
 struct relayed {
     std::uint64_t from_first = 0;    ///< bytes
@@ -19,8 +20,5 @@ struct relayed {
 /// The end of one direction is passed on as a shutdown, while the other one goes on. An error of one stream
 /// ends both with a reset, where the socket can. Closes both.
 boost::asio::awaitable<relayed> relay(stream_socket first, stream_socket second);
-
-/// Closes the socket so that its peer sees an error and not an orderly end, where the socket can.
-void reset(stream_socket& socket);
 
 } // namespace xvsock::forward

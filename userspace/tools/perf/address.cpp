@@ -3,6 +3,8 @@
 
 #include "perf/quantity.hpp"
 
+#include <xvsock/error.hpp>
+
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
@@ -119,30 +121,12 @@ address parse_unix(std::string_view whole, std::string_view rest) {
 }
 
 std::string vsock_hint(const address& where, address_role role, int error) {
-    switch (error) {
-    case EAFNOSUPPORT:
-        return "this kernel has no AF_VSOCK: is the vsock module loaded?";
-    case ENODEV:
-        return fmt::format("no AF_VSOCK transport leads to CID {}: is xen_vsock loaded, and the "
-                           "domain linked (xvsock-peer list in dom0)?",
-                           where.cid);
-    case EHOSTUNREACH:
-    case ENETUNREACH:
-        return fmt::format("there is no peer link to CID {}: make one in dom0 with xvsock-peer add",
-                           where.cid);
-    case ECONNRESET:
-    case ECONNREFUSED:
-        return fmt::format("nobody listens on port {} of CID {}, or its backlog is full", where.port,
-                           where.cid);
-    case ETIMEDOUT:
-        return fmt::format("CID {} did not answer: is its domain running, with xen_vsock loaded?", where.cid);
-    case EACCES:
-        return role == address_role::listen ? "ports below 1024 need root" : "";
-    case EADDRNOTAVAIL:
-        return role == address_role::listen ? fmt::format("CID {} is not this domain's own", where.cid) : "";
-    default:
+    if (role == address_role::listen && error == EADDRNOTAVAIL)
+        return fmt::format("CID {} is not this domain's own", where.cid);
+    if (role == address_role::connect && error == EACCES)
         return "";
-    }
+    return xvsock::to_string(likely_cause({error, boost::system::system_category()}),
+                             stream_protocol::endpoint(where.cid, where.port));
 }
 
 std::string tcp_hint(const address& where, address_role role, int error) {
@@ -255,11 +239,22 @@ std::string_view default_path_name(address_family family) {
     return "?";
 }
 
+std::string likely_reason(const address& where, address_role role, int error) {
+    if (error == EADDRINUSE)
+        return "something else has that address";
+    switch (where.family) {
+    case address_family::vsock:
+        return vsock_hint(where, role, error);
+    case address_family::tcp:
+        return tcp_hint(where, role, error);
+    case address_family::unix_stream:
+        return unix_hint(error);
+    }
+    return "";
+}
+
 std::string explain_error(const address& where, address_role role, int error) {
-    const std::string hint = error == EADDRINUSE                     ? "something else has that address"
-                             : where.family == address_family::vsock ? vsock_hint(where, role, error)
-                             : where.family == address_family::tcp   ? tcp_hint(where, role, error)
-                                                                     : unix_hint(error);
+    const std::string hint = likely_reason(where, role, error);
     const char* name = strerrorname_np(error);
     return fmt::format("cannot {} {}: {} ({}){}{}", role == address_role::listen ? "listen on" : "connect to",
                        to_string(where), std::strerror(error), name ? name : "?", hint.empty() ? "" : "; ",

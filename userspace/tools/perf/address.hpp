@@ -40,6 +40,9 @@ std::string to_string(const sockaddr_storage& where, socklen_t length);
 /// The name that records carry as `path` unless the user gives another: vsock, tcp or unix.
 std::string_view default_path_name(address_family family);
 
+/// The likely cause of an errno of connecting or listening, a sentence without its full stop; may be empty.
+std::string likely_reason(const address& where, address_role role, int error);
+
 /// An errno of connecting or listening in words: its text, its name and the likely cause for this address.
 std::string explain_error(const address& where, address_role role, int error);
 

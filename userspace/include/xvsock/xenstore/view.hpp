@@ -37,6 +37,10 @@ permissions owned_by(domid owner, std::initializer_list<domid> readers = {});
 /// The permissions as xenstore's tools write them: "n2 r1".
 std::string to_string(const permissions& list);
 
+/// The word for the value of a xenbus state's node: Initialising, Connected, ...; "unknown (TEXT)" for what
+/// is none.
+std::string state_word(const std::string& value);
+
 namespace detail {
 class connection;
 }
