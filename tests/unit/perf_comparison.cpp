@@ -2,6 +2,9 @@
 #include "perf/comparison.hpp"
 
 #include <gtest/gtest.h>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
 #include <stdexcept>
 
 namespace xvsock::perf {
@@ -72,6 +75,18 @@ TEST(comparison, without_the_baseline_there_are_no_ratios) {
               "mode: wall\n"
               "metric   bytes  unit  vsock\n"
               "latency      1  us    40.00\n");
+}
+
+TEST(comparison, as_json_has_each_row_its_ratios_and_the_checks) {
+    const auto check = apply_check(parse_ratio_check("bandwidth@65536>=9"), measured, "vsock", "netfront");
+    const auto root = boost::json::parse(format_comparison_json(measured, "netfront", {check}));
+    const auto& rows = root.at("rows").as_array();
+    ASSERT_EQ(rows.size(), 3U);
+    EXPECT_EQ(rows[0].at("metric"), "bandwidth");
+    EXPECT_EQ(rows[0].at("values").at("vsock").as_double(), 8200);
+    EXPECT_EQ(rows[0].at("ratios").at("vsock").as_double(), 4.1);
+    EXPECT_TRUE(rows[2].at("ratios").as_object().empty()) << "without the baseline's value there is no ratio";
+    EXPECT_FALSE(root.at("checks").at(0).at("passed").as_bool());
 }
 
 } // namespace

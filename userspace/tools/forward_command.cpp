@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // `xvsock forward`: carries connections from one place to another.
+#include "command_line.hpp"
 #include "forward/relay.hpp"
 #include "sockets/acceptor.hpp"
 #include "subcommand.hpp"
@@ -11,10 +12,8 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/program_options.hpp>
 #include <cstdio>
 #include <fmt/format.h>
-#include <iostream>
 #include <optional>
 
 namespace xvsock {
@@ -101,28 +100,19 @@ private:
 
 int run_forward(const std::vector<std::string>& arguments) {
     forward_options given;
-    po::options_description visible("Options");
-    visible.add_options()("max", po::value(&given.max)->default_value(1024)->value_name("N"),
-                          "connections at a time; others wait")(
-        "verbose", po::bool_switch(&given.verbose), "say what each connection has carried")("help",
-                                                                                            "show this help");
-    po::options_description all;
-    all.add(visible).add_options()("place", po::value(&given.places));
-    po::positional_options_description positional;
-    positional.add("place", -1);
-    po::variables_map values;
-    po::store(po::command_line_parser(arguments).options(all).positional(positional).run(), values);
-    po::notify(values);
-    if (values.count("help")) {
-        std::cout << "Usage: xvsock forward [OPTION...] LISTEN CONNECT\n"
-                     "Accepts connections at one place and carries each to another, both ways, until both "
-                     "ends have "
-                     "closed.\n\nA place is vsock:PEER:PORT, tcp:HOST:PORT or unix:PATH. PEER is a peer's "
-                     "name or a "
-                     "CID. To listen, PEER and HOST may be left out.\n\n"
-                  << visible << "\nExit status: 0 ended by a signal, 1 failed, 2 wrong command line.\n";
+    command_line line(
+        "Usage: xvsock forward [OPTION...] LISTEN CONNECT\n"
+        "Accepts connections at one place and carries each to another, both ways, until both "
+        "ends have closed.\n\n"
+        "A place is vsock:PEER:PORT, tcp:HOST:PORT or unix:PATH. PEER is a peer's name or a CID. To "
+        "listen,\nPEER and HOST may be left out.\n",
+        "Exit status: 0 ended by a signal, 1 failed, 2 wrong command line.\n");
+    line.add_options()("max", po::value(&given.max)->default_value(1024)->value_name("N"),
+                       "connections at a time; others wait")("verbose,v", po::bool_switch(&given.verbose),
+                                                             "say what each connection has carried");
+    if (!line.read(arguments))
         return exit_ok;
-    }
+    given.places = line.words();
     if (given.places.size() != 2)
         throw usage_error("two places are wanted: LISTEN and CONNECT");
     if (given.max == 0)

@@ -34,8 +34,8 @@ void print_help() {
                "AF_VSOCK between Xen domains over shared memory: tools.\n\nSubcommands:\n");
     for (const subcommand& one : subcommands)
         fmt::print("  {:<10} {}\n", one.name, one.summary);
-    fmt::print("\n  --help     show this help; `xvsock SUBCOMMAND --help` shows a subcommand's\n"
-               "  --version  show the version\n"
+    fmt::print("\n  -h, --help  show this help; `xvsock SUBCOMMAND --help` shows a subcommand's\n"
+               "  --version   show the version\n"
                "\nExit status: 0 all went well, 1 something failed, 2 wrong command line.\n");
 }
 

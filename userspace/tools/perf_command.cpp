@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // `xvsock perf`: reads the command line, runs the server or the client, and shows what was measured.
+#include "command_line.hpp"
 #include "perf/client.hpp"
 #include "perf/quantity.hpp"
 #include "perf/records.hpp"
@@ -67,7 +68,7 @@ std::string_view bandwidth_metric(test_kind direction) {
 po::options_description describe_options() {
     const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
     po::options_description server("Server"), client("Client"), both("Both"), all;
-    server.add_options()("listen", text("ADDRESS"), "serve clients at this address")(
+    server.add_options()("listen,l", text("ADDRESS"), "serve clients at this address")(
         "once", "end after one client")("sessions", text("N"), "end after N clients");
     client.add_options()("connect", text("ADDRESS"), "measure against the server at this address")(
         "latency", text("SIZES"), "ping-pong at these message sizes")("bandwidth", text("SIZES"),
@@ -83,13 +84,14 @@ po::options_description describe_options() {
         "bytes of checked pseudo-random data moved at each size before it is measured; --verify=0 for none")(
         "seed", text("N"), "of the pseudo-random data (default: random)")(
         "wait", text("S"), "try again for S seconds while nobody listens")(
-        "json", text("FILE"), "write the results as records to FILE; - for standard output")(
+        "json", text("FILE")->implicit_value("-"),
+        "write the results as records to FILE, or to standard output")(
         "append", "keep the records that FILE has, replacing those that measure the same")(
         "path", text("NAME"), "the records' path (default: vsock, tcp or unix)")(
         "mode", text("MODE")->default_value("wall"), "the records' mode: virtual, wall or native");
     both.add_options()("timeout", text("S"),
                        "give up when connecting takes, or no data moves for, S seconds (default 60)")(
-        "buffer", text("BYTES"), "socket buffer size (default: the kernel's)")("help", "show this help");
+        "buffer", text("BYTES"), "socket buffer size (default: the kernel's)")("help,h", "show this help");
     all.add(server).add(client).add(both);
     return all;
 }
@@ -321,7 +323,7 @@ int run_client(const perf_options& options, supervisor& watcher) {
 int run_perf(const std::vector<std::string>& arguments) {
     const po::options_description description = describe_options();
     po::variables_map values;
-    po::store(po::command_line_parser(arguments)
+    po::store(po::command_line_parser(join_json_file(arguments))
                   .options(description)
                   .positional(po::positional_options_description())
                   .run(),

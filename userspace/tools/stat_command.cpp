@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // `xvsock stat`: reads the command line, and shows the module's counters once or again and again.
+#include "command_line.hpp"
 #include "perf/quantity.hpp"
 #include "stat/display.hpp"
 #include "subcommand.hpp"
@@ -116,13 +117,14 @@ int run_stat(const std::vector<std::string>& arguments) {
     description.add_options()("connections", "show the connections, too")(
         "cid", po::value(&cids)->composing()->value_name("CID"),
         "only this peer and its connections; may be given several times")(
-        "json", text(options.json_file, "FILE"), "write JSON to FILE; - for standard output, without tables")(
+        "json", text(options.json_file, "FILE")->implicit_value("-"),
+        "write JSON to FILE, or to standard output in the place of tables")(
         "watch", text(watch, "S"), "again every S seconds, with what was counted a second")(
         "samples", text(samples, "N"), "end after N times; with --watch")(
         "debugfs", text(debugfs, "DIR")->default_value("/sys/kernel/debug"),
-        "where debugfs is mounted")("help", "show this help");
+        "where debugfs is mounted")("help,h", "show this help");
     po::variables_map values;
-    po::store(po::command_line_parser(arguments)
+    po::store(po::command_line_parser(join_json_file(arguments))
                   .options(description)
                   .positional(po::positional_options_description())
                   .run(),

@@ -6,6 +6,9 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
 #include <charconv>
 #include <cmath>
 #include <fmt/format.h>
@@ -188,6 +191,37 @@ check_result apply_check(const ratio_check& check, const std::vector<record>& re
         return {false, fmt::format("FAILS {}: no mode has {} at {} bytes for both {} and {}", check.text,
                                    check.metric, check.bytes, subject, baseline)};
     return result;
+}
+
+std::string format_comparison_json(const std::vector<record>& records, const std::string& baseline,
+                                   const std::vector<check_result>& checks) {
+    boost::json::array rows;
+    for (const std::string& mode : distinct(records, &record::mode)) {
+        for (const row_key& key : rows_of(records, mode)) {
+            const auto base = find_value(records, mode, baseline, key);
+            boost::json::object values, ratios;
+            for (const std::string& path : distinct(records, &record::path)) {
+                const auto value = find_value(records, mode, path, key);
+                if (!value)
+                    continue;
+                values[path] = *value;
+                if (base && *base != 0 && path != baseline)
+                    ratios[path] = *value / *base;
+            }
+            rows.push_back(boost::json::object{{"mode", mode},
+                                               {"metric", key.metric},
+                                               {"bytes", key.bytes},
+                                               {"unit", key.unit},
+                                               {"values", std::move(values)},
+                                               {"ratios", std::move(ratios)}});
+        }
+    }
+    boost::json::array judged;
+    for (const check_result& one : checks)
+        judged.push_back(boost::json::object{{"passed", one.passed}, {"message", one.message}});
+    return boost::json::serialize(boost::json::object{
+               {"baseline", baseline}, {"rows", std::move(rows)}, {"checks", std::move(judged)}}) +
+           "\n";
 }
 
 } // namespace xvsock::perf

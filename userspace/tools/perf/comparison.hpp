@@ -38,4 +38,9 @@ struct check_result {
 check_result apply_check(const ratio_check& check, const std::vector<record>& records,
                          const std::string& subject, const std::string& baseline);
 
+/// One line: an object with `rows`, each with `mode`, `metric`, `bytes`, `unit`, `values` by path and
+/// `ratios` to the baseline by path, and with `checks`, each with `passed` and `message`.
+std::string format_comparison_json(const std::vector<record>& records, const std::string& baseline,
+                                   const std::vector<check_result>& checks);
+
 } // namespace xvsock::perf
