@@ -58,6 +58,10 @@ add_executable(unit_sockets sockets_place.cpp)
 target_link_libraries(unit_sockets PRIVATE xvsock_sockets GTest::gtest_main)
 gtest_discover_tests(unit_sockets TEST_PREFIX sockets. PROPERTIES TIMEOUT 60)
 
+add_executable(unit_peers peer_fake_xenstore.cpp peers_list.cpp ping_statistics.cpp)
+target_link_libraries(unit_peers PRIVATE xvsock_peers xvsock_ping GTest::gtest_main)
+gtest_discover_tests(unit_peers TEST_PREFIX peers. PROPERTIES TIMEOUT 60)
+
 add_executable(unit_tool tool_command_line.cpp ${PROJECT_SOURCE_DIR}/userspace/tools/command_line.cpp)
 target_link_libraries(unit_tool PRIVATE xvsock_perf Boost::program_options GTest::gtest_main)
 gtest_discover_tests(unit_tool TEST_PREFIX tool. PROPERTIES TIMEOUT 60)

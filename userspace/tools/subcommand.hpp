@@ -22,8 +22,11 @@ public:
 using subcommand_function = int(const std::vector<std::string>& arguments);
 
 subcommand_function run_forward;
+subcommand_function run_peers;
 subcommand_function run_perf;
+subcommand_function run_ping;
 subcommand_function run_report;
+subcommand_function run_resolve;
 subcommand_function run_run;
 subcommand_function run_stat;
 

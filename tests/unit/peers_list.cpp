@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+// A domain's peers from xenstore, here a fake one, and from the module's counters.
+#include "peer_fake_xenstore.hpp"
+#include "peers/peer_list.hpp"
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/error.hpp>
+#include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
+
+namespace xvsock::peers {
+namespace {
+
+class peer_list : public testing::Test {
+protected:
+    /// A domain has one peer as frontend, one as backend, and a plain one. The fake keeps paths as they are
+    /// given.
+    void SetUp() override {
+        fake_xenstore::reset();
+        put_half("device/vsock/1", "backend-id", "1", "web", "4");
+        put_half("backend/vsock/7/0", "frontend-id", "7", "database", "2");
+        put_half("device/vchan/9", "backend-id", "9", "appliance", "4");
+    }
+
+    static void put_half(const std::string& path, const std::string& id_key, const std::string& id,
+                         const std::string& name, const std::string& state) {
+        fake_xenstore::put(path);
+        fake_xenstore::put(path + "/" + id_key, id);
+        fake_xenstore::put(path + "/peer-name", name);
+        fake_xenstore::put(path + "/state", state);
+    }
+};
+
+TEST_F(peer_list, has_the_links_of_both_halves_and_plain_ones) {
+    const auto list = merge(read_links(), nullptr);
+    ASSERT_EQ(list.size(), 3U);
+    EXPECT_EQ(list[0].name, "web");
+    EXPECT_EQ(list[0].cid, 3U);
+    EXPECT_EQ(list[0].state, "Connected");
+    EXPECT_FALSE(list[0].plain);
+    EXPECT_EQ(list[1].name, "database");
+    EXPECT_EQ(list[1].cid, 9U);
+    EXPECT_EQ(list[1].state, "InitWait");
+    EXPECT_EQ(list[2].name, "appliance");
+    EXPECT_TRUE(list[2].plain);
+    EXPECT_FALSE(list[0].connections.has_value());
+}
+
+TEST_F(peer_list, counters_belong_to_the_peer_with_their_cid) {
+    const auto counted = counters::parse_snapshot(
+        "cid=3 domid=1 initiated=2 accepted=3 tx_bytes=1000 rx_bytes=2000\ncid=20 domid=18 tx_bytes=5\n", "");
+    const auto list = merge(read_links(), &counted);
+    ASSERT_EQ(list.size(), 4U);
+    EXPECT_EQ(list[0].connections, 5U);
+    EXPECT_EQ(list[0].sent_bytes, 1000U);
+    EXPECT_EQ(list[0].received_bytes, 2000U);
+    EXPECT_EQ(list[1].sent_bytes, std::nullopt);
+    EXPECT_EQ(list[3].cid, 20U) << "whom only the module knows is shown, too";
+    EXPECT_TRUE(list[3].state.empty());
+}
+
+TEST_F(peer_list, as_a_table) {
+    const auto counted = counters::parse_snapshot(
+        "cid=3 domid=1 initiated=2 accepted=3 tx_bytes=1000 rx_bytes=2000\ncid=20 domid=18 tx_bytes=5\n", "");
+    EXPECT_EQ(format_table(merge(read_links(), &counted)),
+              "name       domid  CID  kind    state      connections  sent  received\n"
+              "web            1    3  module  Connected            5  1000      2000\n"
+              "database       7    9  module  InitWait             -     -         -\n"
+              "appliance      9   11  plain   Connected            -     -         -\n"
+              "-             18   20  -       -                    -     5         -\n");
+}
+
+TEST_F(peer_list, as_json) {
+    const auto root = boost::json::parse(format_json(merge(read_links(), nullptr), {"no counters"}));
+    const auto& list = root.at("peers").as_array();
+    ASSERT_EQ(list.size(), 3U);
+    EXPECT_EQ(list[2].at("name"), "appliance");
+    EXPECT_EQ(list[2].at("kind"), "plain");
+    EXPECT_EQ(list[2].at("domid").as_int64(), 9);
+    EXPECT_TRUE(list[2].at("sent_bytes").is_null());
+    EXPECT_EQ(root.at("problems").at(0), "no counters");
+}
+
+TEST_F(peer_list, an_unknown_name_is_answered_by_the_known_ones) {
+    EXPECT_EQ(explain_unknown("wbe:80", boost::asio::error::host_not_found),
+              "no peer has the name in 'wbe:80'; the peers are web, database, appliance");
+    fake_xenstore::reset();
+    EXPECT_EQ(explain_unknown("wbe", boost::asio::error::host_not_found),
+              "no peer has the name in 'wbe'; this domain has no peers");
+}
+
+TEST_F(peer_list, names_are_looked_up_and_not_needed) {
+    EXPECT_EQ(name_of(3), "web");
+    EXPECT_EQ(name_of(4), "CID 4");
+    fake_xenstore::store().open_error = ECONNREFUSED;
+    EXPECT_EQ(name_of(3), "CID 3");
+    EXPECT_EQ(find_link(3), std::nullopt);
+    EXPECT_THROW(read_links(), boost::system::system_error);
+}
+
+TEST(domid, is_of_the_cids_that_domains_have) {
+    EXPECT_EQ(domid_of(2), 0U);
+    EXPECT_EQ(domid_of(7), 5U);
+    EXPECT_EQ(domid_of(1), std::nullopt);
+    EXPECT_EQ(domid_of(any_cid), std::nullopt);
+    EXPECT_EQ(domid_of(0x7ff0 + 2), std::nullopt);
+}
+
+} // namespace
+} // namespace xvsock::peers
