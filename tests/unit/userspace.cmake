@@ -53,9 +53,9 @@ add_executable(unit_forward forward_relay.cpp)
 target_link_libraries(unit_forward PRIVATE xvsock_forward GTest::gtest_main)
 gtest_discover_tests(unit_forward TEST_PREFIX forward. PROPERTIES TIMEOUT 60)
 
-# The end of a stream as a person writes it.
-add_executable(unit_sockets sockets_place.cpp)
-target_link_libraries(unit_sockets PRIVATE xvsock_sockets GTest::gtest_main)
+# The end of a stream as a person writes it, and `xvsock cat` between two of them.
+add_executable(unit_sockets cat_pump.cpp sockets_place.cpp)
+target_link_libraries(unit_sockets PRIVATE xvsock_cat xvsock_sockets GTest::gtest_main)
 gtest_discover_tests(unit_sockets TEST_PREFIX sockets. PROPERTIES TIMEOUT 60)
 
 add_executable(unit_peers peer_fake_xenstore.cpp peers_list.cpp ping_statistics.cpp)

@@ -22,6 +22,7 @@ struct subcommand {
 };
 
 constexpr subcommand subcommands[] = {
+    {"cat", "standard input to a socket, and the socket to standard output", run_cat},
     {"forward", "carry connections between AF_VSOCK, TCP and Unix sockets", run_forward},
     {"peers", "show this domain's peers: links, connections, bytes", run_peers},
     {"perf", "measure latency and bandwidth over AF_VSOCK, TCP or AF_UNIX", run_perf},

@@ -21,6 +21,7 @@ public:
 /// usage_error are failures: main prints them and exits with exit_failed.
 using subcommand_function = int(const std::vector<std::string>& arguments);
 
+subcommand_function run_cat;
 subcommand_function run_forward;
 subcommand_function run_peers;
 subcommand_function run_perf;
