@@ -62,6 +62,11 @@ add_executable(unit_peers peer_fake_xenstore.cpp peers_list.cpp ping_statistics.
 target_link_libraries(unit_peers PRIVATE xvsock_peers xvsock_ping GTest::gtest_main)
 gtest_discover_tests(unit_peers TEST_PREFIX peers. PROPERTIES TIMEOUT 60)
 
+add_executable(unit_transfer transfer_files.cpp transfer_progress.cpp transfer_protocol.cpp transfer_server.cpp
+               transfer_session.cpp)
+target_link_libraries(unit_transfer PRIVATE xvsock_transfer GTest::gtest_main)
+gtest_discover_tests(unit_transfer TEST_PREFIX transfer. PROPERTIES TIMEOUT 120)
+
 add_executable(unit_tool tool_command_line.cpp ${PROJECT_SOURCE_DIR}/userspace/tools/command_line.cpp)
 target_link_libraries(unit_tool PRIVATE xvsock_perf Boost::program_options GTest::gtest_main)
 gtest_discover_tests(unit_tool TEST_PREFIX tool. PROPERTIES TIMEOUT 60)

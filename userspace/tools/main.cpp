@@ -27,9 +27,11 @@ constexpr subcommand subcommands[] = {
     {"peers", "show this domain's peers: links, connections, bytes", run_peers},
     {"perf", "measure latency and bandwidth over AF_VSOCK, TCP or AF_UNIX", run_perf},
     {"ping", "show how long a peer's module takes to answer", run_ping},
+    {"recv", "store the files that peers send", run_recv},
     {"report", "compare measured data paths, and check their ratios", run_report},
     {"resolve", "show which domain, CID and port a name means", run_resolve},
     {"run", "run a TCP program with its connections to peers carried over AF_VSOCK", run_run},
+    {"send", "send files to a peer that runs recv", run_send},
     {"stat", "show what the module has counted, for each peer and connection", run_stat},
 };
 

@@ -26,9 +26,11 @@ subcommand_function run_forward;
 subcommand_function run_peers;
 subcommand_function run_perf;
 subcommand_function run_ping;
+subcommand_function run_recv;
 subcommand_function run_report;
 subcommand_function run_resolve;
 subcommand_function run_run;
+subcommand_function run_send;
 subcommand_function run_stat;
 
 } // namespace xvsock
