@@ -70,3 +70,8 @@ gtest_discover_tests(unit_transfer TEST_PREFIX transfer. PROPERTIES TIMEOUT 120)
 add_executable(unit_tool tool_command_line.cpp ${PROJECT_SOURCE_DIR}/userspace/tools/command_line.cpp)
 target_link_libraries(unit_tool PRIVATE xvsock_perf Boost::program_options GTest::gtest_main)
 gtest_discover_tests(unit_tool TEST_PREFIX tool. PROPERTIES TIMEOUT 60)
+
+# What a shell completes.
+add_test(NAME completion.bash COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/completion.sh
+  ${PROJECT_SOURCE_DIR}/userspace/completion/xvsock.bash $<TARGET_FILE:xvsock> $<TARGET_FILE:xvsock-peer>)
+set_tests_properties(completion.bash PROPERTIES TIMEOUT 60)
