@@ -1,13 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # The clients. What they reach at g1's name and address here, no network has.
-failed=0
-fail() { echo "FAILED: $*"; failed=1; }
+. /proved.sh
 over() { timeout $((100 * SLOWNESS)) xvsock run "$@"; }
 address=198.18.$((CID_g1 / 256)).$((CID_g1 % 256))
 tb wait servers-up 100 > /dev/null || { echo "FAILED: no servers"; exit 1; }
 
-over run-test || failed=1
+over run-test || fail "run-test"
 
 timeout 5 curl -s "http://$address:8080/small" && fail "$address is reached without xvsock run"
 [ "$(over curl -sS "http://$address:8080/small")" = hello ] || fail "curl from nginx"
@@ -17,25 +16,31 @@ timeout 5 curl -s "http://$address:8080/small" && fail "$address is reached with
 echo "nginx sees $(over curl -sS http://g1:8080/who), and over TCP $(curl -sS "http://$IP_g1:8080/who")"
 sum=$(over curl -sS http://g1:8080/large | sha256sum | cut -d' ' -f1)
 [ "$sum" = "$(over curl -sS http://g1:8080/large.sha256)" ] || fail "16 MiB from nginx have the sum $sum"
+proved "nginx-light curl" "xvsock run" "16 MiB by HTTP; by name, IPv4 and IPv6; real TCP beside it" "SHA-256"
 sum=$(over curl -sS http://g1:8000/large | sha256sum | cut -d' ' -f1)
 [ "$sum" = "$(over curl -sS http://g1:8000/large.sha256)" ] || fail "16 MiB from Python have the sum $sum"
+proved "python3.11 curl" "xvsock run" "http.server: 16 MiB" "SHA-256"
 
 cat > get.py <<'PY'
 import hashlib, sys, urllib.request
 print(hashlib.sha256(urllib.request.urlopen(sys.argv[1]).read()).hexdigest())
 PY
 [ "$(over python3 get.py http://g1:8080/large)" = "$sum" ] || fail "Python from nginx"
+proved "python3.11 nginx-light" "xvsock run" "urllib: 16 MiB" "SHA-256"
 
 over redis-benchmark -h g1 -n 1000 -c 20 -t set,get,lpush -q | tr '\r' '\n' | grep 'per second' || fail "redis-benchmark"
 over redis-cli -h g1 set key "$(head -c 20000 /dev/zero | tr '\0' x)" || fail "redis-cli"
 [ "$(over redis-cli -h g1 get key | wc -c)" = 20001 ] || fail "redis gives back something else"
+proved "redis-server redis-tools" "xvsock run" "redis-benchmark: 20 clients, 3,000 requests; a value of 20,000 bytes" "its answers; its size"
 
 over NPtcp -i -u 131072 -h g1 -o "$RESULTS/np.out" > "$RESULTS/nptcp.log" 2>&1 || fail "NPtcp: $?"
 tail -3 "$RESULTS/nptcp.log"
 grep -qi "fail" "$RESULTS/nptcp.log" && fail "NPtcp's integrity"
+proved "netpipe-tcp" "xvsock run" "NetPIPE, messages up to 128 KiB" "integrity mode"
 over iperf3 -c g1 -n 20M -J > "$RESULTS/iperf3.json" || fail "iperf3"
 over iperf3 -c g1 -n 20M -R -P 3 -J > "$RESULTS/iperf3-reverse.json" || fail "iperf3 in reverse"
 grep -m1 sum_received -A7 "$RESULTS/iperf3.json"
+proved "iperf3" "xvsock run" "20 MB on one connection; 20 MB back on three" "its own account of bytes"
 
 # Forwarders, for programs that nothing is loaded into.
 xvsock forward tcp:127.0.0.1:9080 vsock:g1:8080 2> "$RESULTS/forward.log" &
@@ -54,7 +59,9 @@ for client in 1 2 3; do # one after the other
 done
 wait $clients
 [ "$(cat sum-1 sum-2 sum-3 | grep -c "$sum")" = 3 ] || fail "three clients of a forwarder with room for one"
+proved "nginx-light curl" "xvsock forward" "16 MiB by HTTP, from TCP and from a Unix socket" "SHA-256"
 timeout $((100 * SLOWNESS)) redis-benchmark -h 127.0.0.1 -p 9379 -n 1000 -c 50 -t set,get -q | tr '\r' '\n' | grep "per second" || fail "redis-benchmark through the forwarder"
+proved "redis-server redis-tools" "xvsock forward" "redis-benchmark: 50 clients, 2,000 requests" "its answers"
 IP_g1=127.0.0.1 timeout $((100 * SLOWNESS)) run-test --gtest_filter='*RunSocket.*Tcp' || fail "sockets through the forwarder"
 curl -sS http://127.0.0.1:9104/ 2> /dev/null && fail "nobody answers"
 grep "nobody listens on port 7104 of CID $CID_g1" "$RESULTS/refused.log" || fail "the reason is not said"
