@@ -53,11 +53,12 @@ int getpeername(int descriptor, sockaddr* address, socklen_t* size) noexcept {
     if (address == nullptr || size == nullptr)
         return fail(EFAULT);
     sockaddr_vm peer{};
-    // AF_VSOCK does not tell any more once a half is shut; TCP does.
-    if (!ask(real::getpeername(), descriptor, peer) &&
-        !(state->connected && state->peer.ss_family != AF_UNSPEC))
-        return -1;
+    const bool is_known = ask(real::getpeername(), descriptor, peer);
+    const int error = errno;
     const auto held = socket_table::instance().lock();
+    // AF_VSOCK does not tell any more once a half is shut; TCP does.
+    if (!is_known && !(state->connected && state->peer.ss_family != AF_UNSPEC))
+        return fail(error);
     state->connecting = false;
     state->connected = true;
     if (state->peer.ss_family == AF_UNSPEC)

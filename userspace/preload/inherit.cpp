@@ -91,11 +91,11 @@ inherited_environment::inherited_environment(char* const* environment, bool keep
             (is_listener && !(keep_listeners && is_open(state->tcp) && is_open(state->vsock))))
             continue;
         variable_ += variable_.empty() ? std::string(inherit_variable) + "=" : ",";
-        for (const int number :
-             {descriptor, static_cast<int>(state->what), state->family, state->tcp, state->vsock})
+        for (const int number : {descriptor, static_cast<int>(state->what.load()), state->family,
+                                 state->tcp.load(), state->vsock.load()})
             variable_ += std::to_string(number) + ":";
         variable_.pop_back();
-        for (const int inner : {state->tcp, state->vsock})
+        for (const int inner : {state->tcp.load(), state->vsock.load()})
             if (inner >= 0)
                 kept_.push_back(inner);
     }

@@ -30,14 +30,15 @@ void socket_table::note(int descriptor) {
 }
 
 bool socket_table::knows(int descriptor) const {
-    return in_range(descriptor) && states_[descriptor].load(std::memory_order_acquire) != nullptr &&
-           process_.load(std::memory_order_relaxed) == ::getpid();
+    return in_range(descriptor) &&
+           std::atomic_ref(states_[descriptor]).load(std::memory_order_acquire) != nullptr &&
+           is_of_this_process();
 }
 
 state_pointer socket_table::find(int descriptor) const {
     if (!in_range(descriptor))
         return nullptr;
-    const auto* const found = states_[descriptor].load(std::memory_order_acquire);
+    const auto* const found = std::atomic_ref(states_[descriptor]).load(std::memory_order_acquire);
     return found == nullptr ? nullptr : *found;
 }
 
@@ -48,14 +49,14 @@ void socket_table::add(int descriptor, const state_pointer& state) {
     drop(descriptor);
     state->descriptors.push_back(descriptor);
     note(descriptor);
-    states_[descriptor].store(new state_pointer(state), std::memory_order_release);
+    std::atomic_ref(states_[descriptor]).store(new state_pointer(state), std::memory_order_release);
 }
 
 void socket_table::drop(int descriptor) {
     if (!in_range(descriptor))
         return;
     const std::unique_ptr<state_pointer> held(
-        states_[descriptor].exchange(nullptr, std::memory_order_acq_rel));
+        std::atomic_ref(states_[descriptor]).exchange(nullptr, std::memory_order_acq_rel));
     if (!held)
         return;
     auto& state = **held;
@@ -64,33 +65,32 @@ void socket_table::drop(int descriptor) {
     if (!state.descriptors.empty())
         return;
     const int error = errno;
-    for (int* const inner : {&state.tcp, &state.vsock})
-        if (*inner >= 0) {
-            set_inner(*inner, false);
-            ::syscall(SYS_close, *inner); // no cancellation point
-            *inner = -1;                  // for who is waiting in accept()
+    for (auto* const inner : {&state.tcp, &state.vsock})
+        if (const int number = inner->exchange(-1); number >= 0) { // before, for who is waiting in accept()
+            set_inner(number, false);
+            ::syscall(SYS_close, number); // no cancellation point
         }
     errno = error;
 }
 
 bool socket_table::is_inner(int descriptor) const {
-    return in_range(descriptor) && inner_[descriptor].load(std::memory_order_relaxed);
+    return in_range(descriptor) && std::atomic_ref(inner_[descriptor]).load(std::memory_order_relaxed);
 }
 
 void socket_table::set_inner(int descriptor, bool is_ours) {
     if (!in_range(descriptor))
         return;
-    inner_[descriptor].store(is_ours, std::memory_order_relaxed);
+    std::atomic_ref(inner_[descriptor]).store(is_ours, std::memory_order_relaxed);
     note(descriptor);
 }
 
 void socket_table::make_room(int descriptor) {
-    if (!is_inner(descriptor) || process_.load(std::memory_order_relaxed) != ::getpid())
+    if (!is_inner(descriptor) || !is_of_this_process())
         return;
     const int error = errno;
     const auto held = lock();
     for (const int known : all())
-        for (int* const inner : {&find(known)->tcp, &find(known)->vsock})
+        for (auto* const inner : {&find(known)->tcp, &find(known)->vsock})
             if (*inner == descriptor) {
                 *inner = real::fcntl()(descriptor, F_DUPFD_CLOEXEC, descriptor + 1);
                 set_inner(*inner, true);
@@ -108,16 +108,16 @@ void socket_table::note_registration(socket_state& state, int epoll, int operati
     state.registrations.push_back({epoll, descriptor, *event});
     if (!in_range(epoll))
         return;
-    instance().epolls_[epoll].store(true, std::memory_order_relaxed);
+    std::atomic_ref(instance().epolls_[epoll]).store(true, std::memory_order_relaxed);
     instance().note(epoll);
 }
 
 void socket_table::forget_epoll(int descriptor) {
-    if (!in_range(descriptor) || !epolls_[descriptor].load(std::memory_order_relaxed) ||
-        process_.load(std::memory_order_relaxed) != ::getpid())
+    if (!in_range(descriptor) || !std::atomic_ref(epolls_[descriptor]).load(std::memory_order_relaxed) ||
+        !is_of_this_process())
         return;
     const auto held = lock();
-    epolls_[descriptor].store(false, std::memory_order_relaxed);
+    std::atomic_ref(epolls_[descriptor]).store(false, std::memory_order_relaxed);
     for (const int known : all())
         std::erase_if(find(known)->registrations, [&](const auto& one) { return one.epoll == descriptor; });
 }
@@ -125,7 +125,7 @@ void socket_table::forget_epoll(int descriptor) {
 std::vector<int> socket_table::all() const {
     std::vector<int> known;
     for (int descriptor = 0; descriptor < end_; ++descriptor)
-        if (states_[descriptor].load(std::memory_order_relaxed) != nullptr)
+        if (std::atomic_ref(states_[descriptor]).load(std::memory_order_relaxed) != nullptr)
             known.push_back(descriptor);
     return known;
 }

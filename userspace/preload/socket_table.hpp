@@ -15,6 +15,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 namespace xvsock::preload {
 
@@ -24,7 +25,11 @@ enum class kind : std::uint8_t {
     listener, ///< an epoll of a TCP and an AF_VSOCK listener, which poll() takes for one that has connections
 };
 
-/// Of one open socket, which may have several descriptors. Protected by the table's mutex.
+/// Of one open socket, which may have several descriptors.
+///
+/// All of it is written with the table's mutex held. What is atomic may be read without: `what` is stored
+/// last, so that who sees a listener sees its descriptors, too. The rest is read with the mutex held, but for
+/// `family`, which does not change once the state is in the table.
 struct socket_state {
     struct registration {
         int epoll;
@@ -37,15 +42,17 @@ struct socket_state {
         std::vector<char> value;
     };
 
-    kind what = kind::tcp;
-    int family = AF_INET;                  ///< that the program asked for
-    bool port_chosen = false;              ///< by the program, in bind()
-    bool connecting = false;               ///< a connect() has not been seen to end
-    bool connected = false;                ///< it is, or was
-    sockaddr_storage peer{};               ///< as the program named it in connect()
-    int tcp = -1;                          ///< of a listener: the descriptors in its epoll
-    int vsock = -1;                        ///< likewise
-    std::atomic<bool> vsock_first = false; ///< whom accept() asks first, in turns
+    int family = AF_INET; ///< that the program asked for
+
+    std::atomic<kind> what = kind::tcp;
+    std::atomic<bool> connecting = false;  ///< a connect() has not been seen to end
+    std::atomic<bool> connected = false;   ///< it is, or was
+    std::atomic<int> tcp = -1;             ///< of a listener: the descriptors in its epoll
+    std::atomic<int> vsock = -1;           ///< likewise
+    std::atomic<bool> vsock_first = false; ///< whom accept() asks first, in turns; by nobody's mutex
+
+    bool port_chosen = false; ///< by the program, in bind()
+    sockaddr_storage peer{};  ///< as the program named it in connect()
     std::vector<int> descriptors;
     std::vector<registration> registrations; ///< in the program's epolls
     std::vector<option> options;             ///< of a stream: those of TCP and IP that were set
@@ -83,6 +90,9 @@ public:
     /// Whether the descriptor is known. False in the child of a vfork(), which has descriptors of its own but
     /// this memory.
     [[nodiscard]] bool knows(int descriptor) const;
+    [[nodiscard]] bool is_of_this_process() const {
+        return process_.load(std::memory_order_relaxed) == ::getpid();
+    }
 
     /// To be held for all that follows. Not for a call that may block.
     [[nodiscard]] table_lock lock() { return table_lock(mutex_); }
@@ -122,10 +132,11 @@ private:
     mutable std::mutex mutex_;
     std::atomic<int> end_ = 0;       ///< beyond every descriptor that was ever known
     std::atomic<pid_t> process_ = 0; ///< whose memory this is; 0 before the first descriptor
-    // Megabytes that are zero, of which only the pages that are used take memory.
-    std::array<std::atomic<state_pointer*>, limit> states_{};
-    std::array<std::atomic<bool>, limit> inner_{};
-    std::array<std::atomic<bool>, limit> epolls_{};
+    // Megabytes that are zero, of which only the pages that are used take memory. Every access is an atomic
+    // one; atomic objects a compiler would initialise one by one.
+    mutable std::array<state_pointer*, limit> states_{};
+    mutable std::array<bool, limit> inner_{};
+    mutable std::array<bool, limit> epolls_{};
 
     static socket_table the_one;
 };
