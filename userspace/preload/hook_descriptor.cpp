@@ -24,11 +24,6 @@ int copied(int descriptor, int copy) {
     return copy;
 }
 
-int control(int descriptor, int command, void* argument) {
-    const int result = real::fcntl()(descriptor, command, argument);
-    return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? copied(descriptor, result) : result;
-}
-
 void forget(int descriptor) {
     auto& table = socket_table::instance();
     table.forget_epoll(descriptor);
@@ -97,15 +92,30 @@ int fcntl(int descriptor, int command, ...) { // NOLINT(cert-dcl50-cpp): C's
     va_start(arguments, command);
     void* const argument = va_arg(arguments, void*);
     va_end(arguments);
-    return control(descriptor, command, argument);
+    const int result = real::fcntl()(descriptor, command, argument);
+    return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? copied(descriptor, result) : result;
 }
 
-int fcntl64(int descriptor, int command, ...) { // NOLINT(cert-dcl50-cpp): C's
-    va_list arguments;
-    va_start(arguments, command);
-    void* const argument = va_arg(arguments, void*);
-    va_end(arguments);
-    return control(descriptor, command, argument);
+// What programs with large files call it.
+int fcntl64(int descriptor, int command, ...) __attribute__((alias("fcntl")));
+
+int fclose(FILE* file) {
+    const int error = errno;
+    const int descriptor = ::fileno(file);
+    errno = error;
+    forget(descriptor);
+    return real::fclose()(file);
+}
+
+// A listener is a socket.
+int fstat(int descriptor, struct stat* status) noexcept {
+    const auto state = state_of(descriptor, kind::listener);
+    return real::fstat()(state ? state->tcp.load() : descriptor, status);
+}
+
+int fstat64(int descriptor, struct stat64* status) noexcept {
+    const auto state = state_of(descriptor, kind::listener);
+    return real::fstat64()(state ? state->tcp.load() : descriptor, status);
 }
 
 int epoll_ctl(int epoll, int operation, int descriptor, epoll_event* event) noexcept {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdio>
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -12,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -47,11 +49,22 @@ XVSOCK_REAL_CALL(dup3)
 XVSOCK_REAL_CALL(fcntl)
 XVSOCK_REAL_CALL(ioctl)
 XVSOCK_REAL_CALL(epoll_ctl)
+XVSOCK_REAL_CALL(fclose)
+XVSOCK_REAL_CALL(fstat)
+XVSOCK_REAL_CALL(fstat64)
+XVSOCK_REAL_CALL(read)
+XVSOCK_REAL_CALL(readv)
+XVSOCK_REAL_CALL(recv)
+XVSOCK_REAL_CALL(recvfrom)
+XVSOCK_REAL_CALL(recvmsg)
+XVSOCK_REAL_CALL(recvmmsg)
 XVSOCK_REAL_CALL(write)
 XVSOCK_REAL_CALL(writev)
 XVSOCK_REAL_CALL(send)
 XVSOCK_REAL_CALL(sendto)
 XVSOCK_REAL_CALL(sendmsg)
+XVSOCK_REAL_CALL(sendmmsg)
+XVSOCK_REAL_CALL(splice)
 XVSOCK_REAL_CALL(sendfile)
 XVSOCK_REAL_CALL(sendfile64)
 XVSOCK_REAL_CALL(getaddrinfo)
@@ -60,7 +73,11 @@ XVSOCK_REAL_CALL(gethostbyname)
 XVSOCK_REAL_CALL(gethostbyname2)
 XVSOCK_REAL_CALL(gethostbyname_r)
 XVSOCK_REAL_CALL(gethostbyname2_r)
+XVSOCK_REAL_CALL(gethostbyaddr)
+XVSOCK_REAL_CALL(gethostbyaddr_r)
 XVSOCK_REAL_CALL(execve)
+XVSOCK_REAL_CALL(execveat)
+XVSOCK_REAL_CALL(fexecve)
 XVSOCK_REAL_CALL(execvpe)
 XVSOCK_REAL_CALL(posix_spawn)
 XVSOCK_REAL_CALL(posix_spawnp)

@@ -7,37 +7,12 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/time.h>
-#include <sys/wait.h>
 
 namespace xvsock::guest {
 namespace {
 
 using RunListen = Run;
 XVSOCK_BOTH_WAYS(RunListen);
-
-descriptor listening(std::uint16_t port, const std::string& address = "0.0.0.0") {
-    auto socket = tcp_socket();
-    const int yes = 1;
-    ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    const auto here = at(address, port);
-    if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&here), sizeof here) != 0 ||
-        ::listen(socket.get(), 8) != 0)
-        throw std::system_error(errno, std::generic_category(), "listen");
-    return socket;
-}
-
-/// Has g1 connect to us there, and say hello.
-void be_visited(path way, std::uint16_t port) {
-    const auto socket = connected(way, run_visit);
-    const auto line = std::to_string(port) + "\n";
-    ASSERT_TRUE(send_all(socket.get(), line.data(), line.size()));
-    ASSERT_EQ(receive_line(socket.get()), "ok");
-}
-
-void must_be_hello(const descriptor& socket) {
-    ASSERT_GE(socket.get(), 0) << std::strerror(errno);
-    EXPECT_EQ(receive_line(socket.get()), "hello");
-}
 
 TEST_P(RunListen, Accepts) {
     const auto listener = listening(5100);

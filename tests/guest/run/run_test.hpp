@@ -17,6 +17,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/wait.h>
 
 namespace xvsock::guest {
 
@@ -87,6 +88,44 @@ template <typename Value> Value option(const descriptor& socket, int level, int 
     EXPECT_EQ(::getsockopt(socket.get(), level, name, &value, &size), 0) << std::strerror(errno);
     EXPECT_EQ(size, sizeof value);
     return value;
+}
+
+/// 0, or the errno.
+inline int set(const descriptor& socket, int level, int name, int value) {
+    return ::setsockopt(socket.get(), level, name, &value, sizeof value) == 0 ? 0 : errno;
+}
+
+/// 0, or the errno.
+template <typename Address> int bind_error(const descriptor& socket, const Address& address) {
+    return ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ? 0 : errno;
+}
+
+inline descriptor listening(std::uint16_t port, const std::string& address = "0.0.0.0") {
+    auto socket = tcp_socket();
+    set(socket, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (bind_error(socket, at(address, port)) != 0 || ::listen(socket.get(), 8) != 0)
+        throw std::system_error(errno, std::generic_category(), "listen");
+    return socket;
+}
+
+/// Has g1 connect to us there, and say hello.
+inline void be_visited(path way, std::uint16_t port) {
+    const auto socket = connected(way, run_visit);
+    const auto line = std::to_string(port) + "\n";
+    ASSERT_TRUE(send_all(socket.get(), line.data(), line.size()));
+    ASSERT_EQ(receive_line(socket.get()), "ok");
+}
+
+inline void must_be_hello(const descriptor& socket) {
+    ASSERT_GE(socket.get(), 0) << std::strerror(errno);
+    EXPECT_EQ(receive_line(socket.get()), "hello");
+}
+
+/// Its status.
+inline int wait_for(pid_t child) {
+    int status = -1;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    return status;
 }
 
 inline short polled(const descriptor& socket, short events, int limit = 10000) {

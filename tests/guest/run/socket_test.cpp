@@ -10,17 +10,12 @@
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
 
 namespace xvsock::guest {
 namespace {
 
 using RunSocket = Run;
 XVSOCK_BOTH_WAYS(RunSocket);
-
-int set(const descriptor& socket, int level, int name, int value) {
-    return ::setsockopt(socket.get(), level, name, &value, sizeof value) == 0 ? 0 : errno;
-}
 
 TEST_P(RunSocket, IsOneOfTcp) {
     const auto socket = connected(GetParam(), run_echo);
@@ -173,12 +168,6 @@ TEST_P(RunSocket, HasCopies) {
     ASSERT_EQ(::dup2(tcp_socket().get(), 90), 90);
     EXPECT_EQ(name_by(::getpeername, fourth).first, std::strerror(ENOTCONN));
     must_echo(first.get());
-}
-
-int wait_for(pid_t child) {
-    int status = -1;
-    EXPECT_EQ(::waitpid(child, &status, 0), child);
-    return status;
 }
 
 TEST_P(RunSocket, IsInheritedByAChild) {
