@@ -29,14 +29,17 @@ std::optional<std::uint32_t> cid_of(const address_map& map, const std::string& t
     return map.cid_of(reinterpret_cast<const sockaddr*>(&six), sizeof six);
 }
 
-std::string address_of(const address_map& map, std::uint32_t cid, int family) {
-    const auto address = map.address_of(cid, family, 80);
+std::string text_of(const sockaddr_storage& address) {
     char text[INET6_ADDRSTRLEN] = "";
-    if (family == AF_INET)
+    if (address.ss_family == AF_INET)
         ::inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in*>(&address)->sin_addr, text, sizeof text);
     else
         ::inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6*>(&address)->sin6_addr, text, sizeof text);
     return text;
+}
+
+std::string address_of(const address_map& map, std::uint32_t cid, int family) {
+    return text_of(map.address_of(cid, family, 80));
 }
 
 TEST(run_map, every_cid_has_an_address) {
@@ -84,8 +87,33 @@ TEST(run_map, what_is_written_is_read) {
     EXPECT_EQ(map.find("my db", AF_INET), "198.18.2.188");
     EXPECT_EQ(map.find("other", AF_INET), std::nullopt);
     EXPECT_EQ(map.find("", AF_INET), std::nullopt);
-    EXPECT_EQ(map.name_of(700), "my db");
-    EXPECT_EQ(map.name_of(6), std::nullopt);
+    ASSERT_NE(map.name_of(700), nullptr);
+    EXPECT_EQ(*map.name_of(700), "my db");
+    EXPECT_EQ(map.name_of(6), nullptr);
+}
+
+TEST(run_map, some_want_nothing_of_ipv4) {
+    const address_map map("own 700\naddress 5 10.77.0.12\naddress 6 2001:db8::6");
+    EXPECT_EQ(text_of(map.address_of(5, AF_INET6, 80)), "::ffff:10.77.0.12");
+    EXPECT_EQ(text_of(map.address_of(5, AF_INET6, 80, true)), "fd78:7673:6f63:6b00::5");
+    EXPECT_EQ(text_of(map.address_of(6, AF_INET6, 80, true)), "2001:db8::6");
+    EXPECT_EQ(text_of(map.address_of(700, AF_INET6, 80, true)), "fd78:7673:6f63:6b00::2bc");
+}
+
+TEST(run_map, the_own_address_is_on_the_loopback) {
+    const address_map map("own 700");
+    for (const int family : {AF_INET, AF_INET6}) {
+        const auto place = map.own_on_loopback(family, 80);
+        EXPECT_EQ(text_of(place), family == AF_INET ? "127.18.2.188" : "::ffff:127.18.2.188");
+        EXPECT_TRUE(
+            map.is_own_on_loopback(reinterpret_cast<const sockaddr*>(&place), preload::address_size(family)));
+        const auto other = address_map("own 701").own_on_loopback(family, 80);
+        EXPECT_FALSE(
+            map.is_own_on_loopback(reinterpret_cast<const sockaddr*>(&other), preload::address_size(family)));
+        // Nobody's, before it is known who we are.
+        EXPECT_FALSE(address_map("").is_own_on_loopback(reinterpret_cast<const sockaddr*>(&place),
+                                                        preload::address_size(family)));
+    }
 }
 
 TEST(run_map, lines_without_sense_are_left_out) {

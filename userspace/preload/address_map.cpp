@@ -13,7 +13,8 @@ namespace xvsock::preload {
 
 namespace {
 
-constexpr std::uint32_t network4 = 0xc6120000; // 198.18.0.0/16, of those for measurements (RFC 2544)
+constexpr std::uint32_t network4 = 0xc6120000;  // 198.18.0.0/16, of those for measurements (RFC 2544)
+constexpr std::uint32_t loopback4 = 0x7f120000; // 127.18.0.0/16
 constexpr std::array<std::uint8_t, 12> network6{0xfd, 0x78, 0x76, 0x73, 0x6f, 0x63, 0x6b, 0, 0, 0, 0, 0};
 constexpr std::array<std::uint8_t, 12> mapped4{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
@@ -63,6 +64,25 @@ std::optional<in6_addr> widened(const sockaddr* address, socklen_t size) {
         return six.sin6_addr;
     }
     return std::nullopt;
+}
+
+/// For a socket of that family.
+sockaddr_storage narrowed(const in6_addr& wide, int family, std::uint16_t port) {
+    sockaddr_storage address{};
+    if (family == AF_INET) {
+        sockaddr_in four{};
+        four.sin_family = AF_INET;
+        four.sin_port = htons(port);
+        four.sin_addr.s_addr = htonl(low_word(wide));
+        std::memcpy(&address, &four, sizeof four);
+    } else {
+        sockaddr_in6 six{};
+        six.sin6_family = AF_INET6;
+        six.sin6_port = htons(port);
+        six.sin6_addr = wide;
+        std::memcpy(&address, &six, sizeof six);
+    }
+    return address;
 }
 
 std::string text_of(const in6_addr& address) {
@@ -128,28 +148,26 @@ std::optional<std::uint32_t> address_map::cid_of(const sockaddr* address, sockle
     return std::nullopt;
 }
 
-sockaddr_storage address_map::address_of(std::uint32_t cid, int family, std::uint16_t port) const {
-    in6_addr wide = cid <= 0xffff ? joined(mapped4, network4 | cid) : joined(network6, cid);
-    for (const auto& one : addresses_)
-        if (one.cid == cid && (family == AF_INET6 || begins_with(one.address, mapped4))) {
+sockaddr_storage address_map::address_of(std::uint32_t cid, int family, std::uint16_t port,
+                                         bool only6) const {
+    in6_addr wide = cid <= 0xffff && !only6 ? joined(mapped4, network4 | cid) : joined(network6, cid);
+    for (const auto& one : addresses_) {
+        const bool is_four = begins_with(one.address, mapped4);
+        if (one.cid == cid && (is_four ? !only6 : family == AF_INET6)) {
             wide = one.address;
             break;
         }
-    sockaddr_storage address{};
-    if (family == AF_INET) {
-        sockaddr_in four{};
-        four.sin_family = AF_INET;
-        four.sin_port = htons(port);
-        four.sin_addr.s_addr = htonl(low_word(wide));
-        std::memcpy(&address, &four, sizeof four);
-    } else {
-        sockaddr_in6 six{};
-        six.sin6_family = AF_INET6;
-        six.sin6_port = htons(port);
-        six.sin6_addr = wide;
-        std::memcpy(&address, &six, sizeof six);
     }
-    return address;
+    return narrowed(wide, family, port);
+}
+
+sockaddr_storage address_map::own_on_loopback(int family, std::uint16_t port) const {
+    return narrowed(joined(mapped4, loopback4 | (own_ & 0xffff)), family, port);
+}
+
+bool address_map::is_own_on_loopback(const sockaddr* address, socklen_t size) const {
+    const auto wide = widened(address, size);
+    return own_ != 0 && wide && same(*wide, joined(mapped4, loopback4 | (own_ & 0xffff)));
 }
 
 std::optional<std::string> address_map::find(std::string_view name, int family) const {
@@ -166,10 +184,10 @@ std::optional<std::string> address_map::find(std::string_view name, int family) 
     return std::nullopt;
 }
 
-std::optional<std::string> address_map::name_of(std::uint32_t cid) const {
+const std::string* address_map::name_of(std::uint32_t cid) const {
     const auto found =
         std::find_if(peers_.begin(), peers_.end(), [&](const peer& one) { return one.cid == cid; });
-    return found == peers_.end() ? std::nullopt : std::optional(found->name);
+    return found == peers_.end() ? nullptr : &found->name;
 }
 
 } // namespace xvsock::preload

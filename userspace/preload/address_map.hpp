@@ -33,13 +33,21 @@ public:
     /// The domain with this address, our own one included; nothing for other addresses and families.
     [[nodiscard]] std::optional<std::uint32_t> cid_of(const sockaddr* address, socklen_t size) const;
 
-    /// A domain's address for a program whose sockets are of this family, AF_INET or AF_INET6.
-    [[nodiscard]] sockaddr_storage address_of(std::uint32_t cid, int family, std::uint16_t port) const;
+    /// A domain's address for a program whose sockets are of this family, AF_INET or AF_INET6; with `only6`
+    /// one that is not of IPv4 behind it.
+    [[nodiscard]] sockaddr_storage address_of(std::uint32_t cid, int family, std::uint16_t port,
+                                              bool only6 = false) const;
+
+    /// Where TCP has our own address, which no network has: for 198.18.A.B that is 127.18.A.B, which only
+    /// this host's programs reach.
+    [[nodiscard]] sockaddr_storage own_on_loopback(int family, std::uint16_t port) const;
+    [[nodiscard]] bool is_own_on_loopback(const sockaddr* address, socklen_t size) const;
 
     /// The address as text, in a family of AF_INET, AF_INET6 or AF_UNSPEC, of the domain with this name.
     [[nodiscard]] std::optional<std::string> find(std::string_view name, int family) const;
 
-    [[nodiscard]] std::optional<std::string> name_of(std::uint32_t cid) const;
+    /// Null for one that has none.
+    [[nodiscard]] const std::string* name_of(std::uint32_t cid) const;
 
 private:
     struct peer {

@@ -22,16 +22,12 @@ constexpr std::uint16_t first_ephemeral = 32768;
 constexpr std::uint16_t last_ephemeral = 60999;
 
 /// How long a connect() waits for an answer: TCP's two minutes and something, rather than AF_VSOCK's two
-/// seconds.
-constexpr timeval connect_timeout{130, 0};
-
-/// Our own descriptors are out of the way of programs that count on low ones.
-constexpr int first_inner = 500;
-
-bool bind_vsock(int socket, std::uint16_t port) {
-    const auto address = vsock_address(VMADDR_CID_ANY, port);
-    return real::bind()(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-}
+/// seconds. The fraction is the mark of a carried socket: the kernel keeps it with the socket, through exec()
+/// and Unix sockets, and passes it on to those that are accepted.
+constexpr time_t connect_seconds = 130;
+constexpr suseconds_t mark4 = 500'000;
+constexpr suseconds_t mark6 = 750'000;
+constexpr suseconds_t tick = 10'000; // a kernel rounds up to its own
 
 bool bind_ephemeral(int socket) {
     static thread_local std::minstd_rand random(std::random_device{}());
@@ -48,33 +44,82 @@ bool bind_ephemeral(int socket) {
     return false;
 }
 
-/// What the program has set that is the same for every kind of socket.
-void copy_options(int from, int to) {
-    for (const int name : {SO_RCVTIMEO, SO_SNDTIMEO, SO_LINGER, SO_KEEPALIVE, SO_RCVLOWAT, SO_PRIORITY}) {
-        char value[64];
-        socklen_t size = sizeof value;
-        if (real::getsockopt()(from, SOL_SOCKET, name, value, &size) == 0)
-            real::setsockopt()(to, SOL_SOCKET, name, value, size);
-    }
+bool names_memory(const socket_state::option& option) {
+    return option.level == SOL_SOCKET &&
+           (option.name == SO_ATTACH_FILTER || option.name == SO_ATTACH_REUSEPORT_CBPF);
 }
 
-/// Options that AF_VSOCK does not have, which the socket remembers from now on.
-void note_options(socket_state& state) {
-    const int from = state.descriptors.front();
-    for (const int name : {TCP_NODELAY, TCP_CORK, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_SYNCNT,
-                           TCP_LINGER2, TCP_DEFER_ACCEPT, TCP_USER_TIMEOUT}) {
-        std::vector<char> value(sizeof(int));
-        socklen_t size = sizeof(int);
-        if (real::getsockopt()(from, IPPROTO_TCP, name, value.data(), &size) == 0)
-            state.options.push_back({IPPROTO_TCP, name, std::move(value)});
+std::optional<int> number_of(int socket, int name, int level = SOL_SOCKET) {
+    int value = 0;
+    socklen_t size = sizeof value;
+    return real::getsockopt()(socket, level, name, &value, &size) == 0 ? std::optional(value) : std::nullopt;
+}
+
+/// The family that a marked socket is carried for.
+std::optional<int> marked_family(int socket) {
+    timeval mark{};
+    socklen_t size = sizeof mark;
+    if (real::getsockopt()(socket, AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, &mark, &size) != 0 ||
+        mark.tv_sec != connect_seconds)
+        return std::nullopt;
+    const auto is = [&](suseconds_t one) { return mark.tv_usec >= one && mark.tv_usec < one + tick; };
+    return is(mark4) ? std::optional(AF_INET) : is(mark6) ? std::optional(AF_INET6) : std::nullopt;
+}
+
+} // namespace
+
+int marked_socket(int family, int flags) {
+    const int socket = real::socket()(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
+    const timeval mark{connect_seconds, family == AF_INET ? mark4 : mark6};
+    if (socket >= 0)
+        real::setsockopt()(socket, AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, &mark, sizeof mark);
+    return socket;
+}
+
+bool bind_vsock(int socket, std::uint16_t port) {
+    const auto address = vsock_address(VMADDR_CID_ANY, port);
+    return real::bind()(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+}
+
+void replay(int socket, const socket_state::option& option) {
+    if (!names_memory(option))
+        real::setsockopt()(socket, option.level, option.name, option.value.data(),
+                           static_cast<socklen_t>(option.value.size()));
+}
+
+void note_option(socket_state& state, int level, int name, const void* value, socklen_t size) {
+    constexpr socklen_t most = 256; // of what the kernel has read; none is larger
+    std::erase_if(state.options, [&](const auto& one) { return one.level == level && one.name == name; });
+    const auto* const bytes = static_cast<const char*>(value);
+    state.options.push_back({level, name, std::vector<char>(bytes, bytes + std::min(size, most))});
+}
+
+state_pointer recognised(int descriptor) {
+    const auto domain = number_of(descriptor, SO_DOMAIN);
+    if (!domain || number_of(descriptor, SO_TYPE) != SOCK_STREAM)
+        return nullptr;
+    auto state = std::make_shared<socket_state>();
+    if (address_size(*domain) != 0 && number_of(descriptor, SO_PROTOCOL) == IPPROTO_TCP) {
+        state->family = *domain;
+        state->only6 = number_of(descriptor, IPV6_V6ONLY, IPPROTO_IPV6) == 1;
+        return state;
     }
+    const auto family = *domain == AF_VSOCK ? marked_family(descriptor) : std::nullopt;
+    if (!family)
+        return nullptr;
+    sockaddr_storage peer{};
+    socklen_t size = sizeof peer;
+    state->family = *family;
+    state->what = kind::stream;
+    state->connected = real::getpeername()(descriptor, reinterpret_cast<sockaddr*>(&peer), &size) == 0;
+    return state;
 }
 
 /// Puts the file behind all descriptors of the socket, into the program's epolls, too.
 void put_behind(socket_state& state, int file) {
     const int error = errno;
     const int status = real::fcntl()(state.descriptors.front(), F_GETFL);
-    real::fcntl()(file, F_SETFL, real::fcntl()(file, F_GETFL) | (status & O_NONBLOCK));
+    real::fcntl()(file, F_SETFL, (real::fcntl()(file, F_GETFL) & ~O_NONBLOCK) | (status & O_NONBLOCK));
     // The old file may go on elsewhere: in a listener, or in another process.
     for (const auto& one : state.registrations)
         real::epoll_ctl()(one.epoll, EPOLL_CTL_DEL, one.descriptor, nullptr);
@@ -89,24 +134,6 @@ void put_behind(socket_state& state, int file) {
     }
     errno = error;
 }
-
-int own_descriptor(int descriptor) {
-    int moved = real::fcntl()(descriptor, F_DUPFD_CLOEXEC, first_inner);
-    if (moved < 0)
-        moved = real::fcntl()(descriptor, F_DUPFD_CLOEXEC, 3);
-    if (moved >= 0)
-        socket_table::instance().set_inner(moved, true);
-    return moved;
-}
-
-void close_own(int descriptor) {
-    if (descriptor < 0)
-        return;
-    socket_table::instance().set_inner(descriptor, false);
-    real::close()(descriptor);
-}
-
-} // namespace
 
 sockaddr_vm vsock_address(std::uint32_t cid, std::uint32_t port) {
     sockaddr_vm address{};
@@ -150,26 +177,34 @@ bool is_any(const sockaddr_storage& address) {
            std::memcmp(&six.sin6_addr, &in6addr_any, sizeof in6addr_any) == 0;
 }
 
+bool is_only6(const sockaddr_storage& address) {
+    return address.ss_family == AF_INET6 &&
+           !IN6_IS_ADDR_V4MAPPED(&reinterpret_cast<const sockaddr_in6*>(&address)->sin6_addr);
+}
+
 void give_address(const sockaddr_storage& address, sockaddr* to, socklen_t* size) {
     if (to == nullptr || size == nullptr)
         return;
     const auto whole = address_size(address.ss_family);
-    std::memcpy(to, &address, std::min(*size, whole));
+    // A negative size, which the kernel refuses, is nothing here.
+    if (const auto room = static_cast<int>(*size); room > 0)
+        std::memcpy(to, &address, std::min(*size, whole));
     *size = whole;
 }
 
-bool become_stream(socket_state& state, std::optional<std::uint16_t> port) {
+bool become_stream(socket_state& state) {
     const int old = state.descriptors.front();
     sockaddr_storage bound{};
     socklen_t size = sizeof bound;
-    if (!port && real::getsockname()(old, reinterpret_cast<sockaddr*>(&bound), &size) == 0)
+    std::uint16_t port = 0;
+    if (real::getsockname()(old, reinterpret_cast<sockaddr*>(&bound), &size) == 0)
         port = port_of(reinterpret_cast<const sockaddr*>(&bound));
-    const int file = real::socket()(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int file = marked_socket(state.family, 0);
     if (file < 0)
         return false;
-    bool is_bound = port.value_or(0) != 0 && bind_vsock(file, *port);
+    bool is_bound = port != 0 && bind_vsock(file, port);
     // What TCP has chosen may be taken here: TCP's ports are others.
-    if (port.value_or(0) == 0 || (!is_bound && errno == EADDRINUSE && !state.port_chosen))
+    if (port == 0 || (!is_bound && errno == EADDRINUSE && !state.port_chosen))
         is_bound = bind_ephemeral(file);
     if (!is_bound) {
         const int error = errno;
@@ -177,10 +212,10 @@ bool become_stream(socket_state& state, std::optional<std::uint16_t> port) {
         errno = error;
         return false;
     }
-    real::setsockopt()(file, AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, &connect_timeout,
-                       sizeof connect_timeout);
-    copy_options(old, file);
-    note_options(state);
+    // Those of other levels AF_VSOCK does not have; they are only remembered.
+    for (const auto& one : state.options)
+        if (one.level == SOL_SOCKET)
+            replay(file, one);
     put_behind(state, file);
     state.what = kind::stream;
     return true;
@@ -190,50 +225,14 @@ bool become_tcp(socket_state& state) {
     const int file = real::socket()(state.family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (file < 0)
         return false;
-    copy_options(state.descriptors.front(), file);
     for (const auto& one : state.options)
-        real::setsockopt()(file, one.level, one.name, one.value.data(),
-                           static_cast<socklen_t>(one.value.size()));
+        replay(file, one);
     put_behind(state, file);
-    state.options.clear();
     state.what = kind::tcp;
+    state.connecting = false;
+    state.connected = false;
+    state.peer = {};
     return true;
-}
-
-void become_listener(socket_state& state, std::uint16_t port, int backlog) {
-    const int error = errno;
-    const int vsock = real::socket()(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
-    int inner_vsock = -1;
-    int inner_tcp = -1;
-    const bool is_free = vsock >= 0 && bind_vsock(vsock, port);
-    if (!is_free)
-        ::dprintf(STDERR_FILENO, "xvsock run: peers do not reach the listener at port %u: %s\n", port,
-                  errno == EADDRINUSE ? "another one has it" : std::strerror(errno));
-    if (is_free && epoll >= 0 && real::listen()(vsock, backlog) == 0) {
-        inner_vsock = own_descriptor(vsock);
-        inner_tcp = own_descriptor(state.descriptors.front());
-    }
-    if (vsock >= 0)
-        real::close()(vsock);
-    epoll_event event{};
-    event.events = EPOLLIN;
-    if (inner_tcp >= 0 && inner_vsock >= 0 &&
-        real::epoll_ctl()(epoll, EPOLL_CTL_ADD, inner_tcp, &event) == 0 &&
-        real::epoll_ctl()(epoll, EPOLL_CTL_ADD, inner_vsock, &event) == 0) {
-        put_behind(state, epoll);
-        // Whether accept() waits is decided above them.
-        real::fcntl()(inner_tcp, F_SETFL, real::fcntl()(inner_tcp, F_GETFL) | O_NONBLOCK);
-        state.tcp = inner_tcp;
-        state.vsock = inner_vsock;
-        state.what = kind::listener;
-    } else {
-        close_own(inner_tcp);
-        close_own(inner_vsock);
-        if (epoll >= 0)
-            real::close()(epoll);
-    }
-    errno = error;
 }
 
 } // namespace xvsock::preload

@@ -2,6 +2,9 @@
 // socket(), bind(), connect(), listen() and accept(): where it is decided what is carried.
 #include "address_map.hpp"
 #include "carry.hpp"
+#include "listener.hpp"
+#include "memory.hpp"
+#include "own_address.hpp"
 #include "real_calls.hpp"
 #include "state_of.hpp"
 
@@ -21,24 +24,15 @@ bool is_tcp(int family, int type, int protocol) {
            (protocol == 0 || protocol == IPPROTO_TCP);
 }
 
-void track(int descriptor, kind what, int family, const sockaddr_storage& peer = {}) {
+state_pointer new_state(int family) {
     auto state = std::make_shared<socket_state>();
-    state->what = what;
     state->family = family;
-    state->connected = what == kind::stream;
-    state->peer = peer;
-    const auto held = socket_table::instance().lock();
-    socket_table::instance().add(descriptor, state);
+    return state;
 }
 
-/// A new descriptor that is nothing of ours. It may have been, and have been closed unseen.
-int untracked(int descriptor) {
-    auto& table = socket_table::instance();
-    if (descriptor >= 0 && table.knows(descriptor)) {
-        const auto held = table.lock();
-        table.drop(descriptor);
-    }
-    return descriptor;
+void track(int descriptor, const state_pointer& state) {
+    const auto held = socket_table::instance().lock();
+    socket_table::instance().add(descriptor, state);
 }
 
 template <typename Value> Value option_of(int descriptor, int name) {
@@ -92,13 +86,21 @@ bool is_connected(int descriptor, const socket_state& state) {
 int bind_to(int descriptor, socket_state& state, const sockaddr* address, socklen_t size) {
     if (state.what == kind::stream)
         return fail(EINVAL); // is bound
-    const int result = real::bind()(descriptor, address, size);
-    state.port_chosen = port_of(address) != 0;
-    // Our own address may be none of the host's: then only AF_VSOCK has it.
-    if (result == 0 || errno != EADDRNOTAVAIL || state.what != kind::tcp || map().own() == 0 ||
-        map().cid_of(address, size) != map().own())
-        return result;
-    return become_stream(state, port_of(address)) ? 0 : -1;
+    if (state.what == kind::listener)
+        return real::bind()(state.tcp, address, size);
+    int result = real::bind()(descriptor, address, size);
+    if (result != 0 && errno == EADDRNOTAVAIL)
+        if (const auto here = loopback_for(address, size); here.ss_family != AF_UNSPEC) {
+            // It is of IPv4, which the program does not see.
+            const int no = 0;
+            if (state.only6)
+                real::setsockopt()(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no);
+            result = real::bind()(descriptor, reinterpret_cast<const sockaddr*>(&here),
+                                  address_size(here.ss_family));
+        }
+    if (result == 0)
+        state.port_chosen = port_of(address) != 0;
+    return result;
 }
 
 /// Makes the socket one that can be connected to there.
@@ -107,6 +109,24 @@ bool prepare(int descriptor, socket_state& state, bool carried) {
         return !carried || is_connected(descriptor, state) || become_stream(state);
     // After a connect() that failed a program may try the next address.
     return carried || state.connecting || state.connected || become_tcp(state);
+}
+
+/// connect() to an address of no family: TCP's way to be unconnected again.
+int disconnect(int descriptor, socket_state& state, const sockaddr* address, socklen_t size) {
+    const auto held = socket_table::instance().lock();
+    if (state.what == kind::stream)
+        return become_tcp(state) ? 0 : -1;
+    if (state.what == kind::listener)
+        leave_peers(state);
+    return real::connect()(descriptor, address, size);
+}
+
+int connect_here(int descriptor, const sockaddr* address, socklen_t size) {
+    const auto here = loopback_for(address, size);
+    if (here.ss_family == AF_UNSPEC)
+        return real::connect()(descriptor, address, size);
+    return real::connect()(descriptor, reinterpret_cast<const sockaddr*>(&here),
+                           address_size(here.ss_family));
 }
 
 int note_outcome(socket_state& state, int error) {
@@ -141,7 +161,7 @@ int carry_to(int descriptor, socket_state& state, std::uint32_t cid, const socka
         const auto held = socket_table::instance().lock();
         state.connecting = true;
         state.peer = {};
-        std::memcpy(&state.peer, there, std::min<std::size_t>(size, sizeof state.peer));
+        std::memcpy(&state.peer, there, std::min<socklen_t>(size, sizeof state.peer));
         if (!blocks)
             return fail(EINPROGRESS);
     }
@@ -153,40 +173,56 @@ int carry_to(int descriptor, socket_state& state, std::uint32_t cid, const socka
     return note_outcome(state, option_of<int>(descriptor, SO_ERROR));
 }
 
-int accept_vsock(int listener, int family, sockaddr* address, socklen_t* size, int flags) {
+int accept_vsock(int listener, const state_pointer& of, sockaddr* address, socklen_t* size, int flags) {
     sockaddr_vm peer{};
     socklen_t length = sizeof peer;
     const int accepted = real::accept4()(listener, reinterpret_cast<sockaddr*>(&peer), &length, flags);
     if (accepted < 0)
         return accepted;
-    // The program takes it for one of TCP.
-    const auto shown = map().address_of(peer.svm_cid, family, static_cast<std::uint16_t>(peer.svm_port));
-    track(accepted, kind::stream, family, shown);
+    // The program takes it for one of TCP, which has its listener's options.
+    const auto state = new_state(of->family);
+    state->connected = true;
+    state->peer =
+        map().address_of(peer.svm_cid, of->family, static_cast<std::uint16_t>(peer.svm_port), of->only6);
+    state->what = kind::stream;
+    const auto shown = state->peer;
+    {
+        const auto held = socket_table::instance().lock();
+        state->options = of->options;
+        for (const auto& one : state->options)
+            if (one.level == SOL_SOCKET)
+                replay(accepted, one);
+        socket_table::instance().add(accepted, state);
+    }
     give_address(shown, address, size);
     return accepted;
 }
 
 /// One of a listener's two, in turns; -1 and EAGAIN when neither has a connection.
-int accept_now(socket_state& state, sockaddr* address, socklen_t* size, int flags) {
-    const bool vsock_first = !state.vsock_first;
-    state.vsock_first = vsock_first;
+int accept_now(const state_pointer& state, sockaddr* address, socklen_t* size, int flags) {
+    const bool vsock_first = !state->vsock_first;
+    state->vsock_first = vsock_first;
     for (const bool vsock : {vsock_first, !vsock_first}) {
-        const int accepted = vsock ? accept_vsock(state.vsock, state.family, address, size, flags)
-                                   : untracked(real::accept4()(state.tcp, address, size, flags));
+        const int accepted = vsock ? accept_vsock(state->vsock, state, address, size, flags)
+                                   : untracked(real::accept4()(state->tcp, address, size, flags));
         if (accepted >= 0 || (errno != EAGAIN && errno != ECONNABORTED))
             return accepted;
     }
     return fail(EAGAIN);
 }
 
-int accept_of(int descriptor, socket_state& state, sockaddr* address, socklen_t* size, int flags) {
-    for (;;) {
+/// A listener may become one of TCP only meanwhile, by another thread's shutdown().
+int accept_of(int descriptor, const state_pointer& state, sockaddr* address, socklen_t* size, int flags) {
+    while (state->what == kind::listener) {
         const int accepted = accept_now(state, address, size, flags);
+        if (accepted < 0 && state->what != kind::listener)
+            break;
         if (accepted >= 0 || errno != EAGAIN || (real::fcntl()(descriptor, F_GETFL) & O_NONBLOCK) != 0)
             return accepted;
-        if (const int error = wait_for(descriptor, POLLIN, limit_of(state.tcp, SO_RCVTIMEO)))
+        if (const int error = wait_for(descriptor, POLLIN, limit_of(state->tcp, SO_RCVTIMEO)))
             return fail(error);
     }
+    return untracked(real::accept4()(descriptor, address, size, flags));
 }
 
 } // namespace
@@ -200,7 +236,7 @@ extern "C" {
 int socket(int family, int type, int protocol) noexcept {
     const int made = untracked(real::socket()(family, type, protocol));
     if (made >= 0 && is_tcp(family, type, protocol))
-        track(made, kind::tcp, family);
+        track(made, new_state(family));
     return made;
 }
 
@@ -215,23 +251,31 @@ int bind(int descriptor, const sockaddr* address, socklen_t size) noexcept {
 
 int connect(int descriptor, const sockaddr* address, socklen_t size) {
     auto& table = socket_table::instance();
-    if (!table.knows(descriptor) || address == nullptr || address_size(address->sa_family) == 0)
+    if (!table.knows(descriptor) || !is_memory(address))
         return real::connect()(descriptor, address, size);
+    if (size < sizeof(sa_family_t) || size > sizeof(sockaddr_storage))
+        return fail(EINVAL);
+    const auto state = state_of(descriptor);
+    if (state && address->sa_family == AF_UNSPEC)
+        return disconnect(descriptor, *state, address, size);
+    if (state && state->what == kind::listener)
+        return real::connect()(state->tcp, address, size);
     const auto cid = map().cid_of(address, size);
     const bool carried = cid && *cid != map().own();
     // It may have been closed unseen, and be something else now.
     if (carried && option_of<int>(descriptor, SO_TYPE) != SOCK_STREAM)
         return real::connect()(untracked(descriptor), address, size);
-    const auto state = state_of(descriptor);
-    if (state) {
+    if (state && address_size(address->sa_family) != 0) {
         const auto held = table.lock();
-        if (state->what == kind::listener)
-            return fail(EISCONN);
         if (!prepare(descriptor, *state, carried))
             return -1;
     }
     if (!state || state->what != kind::stream)
-        return real::connect()(descriptor, address, size);
+        return connect_here(descriptor, address, size);
+    if (!state->connected && address_size(address->sa_family) == 0)
+        return fail(EAFNOSUPPORT);
+    if (!state->connected && !cid && size < address_size(address->sa_family))
+        return fail(EINVAL);
     return carry_to(descriptor, *state, carried ? *cid : 0, address, size);
 }
 
@@ -245,13 +289,16 @@ int listen(int descriptor, int backlog) noexcept {
         real::listen()(state->vsock, backlog);
         return real::listen()(state->tcp, backlog);
     }
+    if (state && state->what == kind::stream)
+        return fail(EINVAL); // is connected
     const int result = real::listen()(descriptor, backlog);
     sockaddr_storage bound{};
     socklen_t size = sizeof bound;
-    if (result == 0 && state && state->what == kind::tcp && map().own() != 0 &&
+    const auto* const here = reinterpret_cast<const sockaddr*>(&bound);
+    if (result == 0 && state && map().own() != 0 &&
         real::getsockname()(descriptor, reinterpret_cast<sockaddr*>(&bound), &size) == 0 &&
-        (is_any(bound) || map().cid_of(reinterpret_cast<const sockaddr*>(&bound), size) == map().own()))
-        become_listener(*state, port_of(reinterpret_cast<const sockaddr*>(&bound)), backlog);
+        (is_any(bound) || map().cid_of(here, size) == map().own() || map().is_own_on_loopback(here, size)))
+        become_listener(*state, port_of(here), backlog);
     return result;
 }
 
@@ -260,8 +307,10 @@ int accept4(int descriptor, sockaddr* address, socklen_t* size, int flags) {
     if (!state || state->what == kind::tcp)
         return untracked(real::accept4()(descriptor, address, size, flags));
     if (state->what == kind::stream)
-        return accept_vsock(descriptor, state->family, address, size, flags);
-    return accept_of(descriptor, *state, address, size, flags);
+        return fail(EINVAL); // does not listen
+    if (address != nullptr && !(is_memory(address) && is_memory(size)))
+        return fail(EFAULT);
+    return accept_of(descriptor, state, address, size, flags);
 }
 
 int accept(int descriptor, sockaddr* address, socklen_t* size) {
@@ -272,7 +321,12 @@ int shutdown(int descriptor, int how) noexcept {
     const auto state = state_of(descriptor);
     if (!state || state->what != kind::listener)
         return real::shutdown()(descriptor, how);
-    real::shutdown()(state->vsock, how);
+    if (how == SHUT_RD || how == SHUT_RDWR) { // it is none any more
+        const auto held = socket_table::instance().lock();
+        if (state->what == kind::listener)
+            leave_peers(*state);
+        return real::shutdown()(descriptor, how);
+    }
     return real::shutdown()(state->tcp, how);
 }
 

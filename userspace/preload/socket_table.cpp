@@ -21,6 +21,7 @@ void socket_table::begin() {
     ::pthread_atfork([] { the_one.mutex_.lock(); }, [] { the_one.mutex_.unlock(); },
                      [] {
                          the_one.process_ = ::getpid();
+                         the_one.spawning = 0; // others' threads
                          the_one.mutex_.unlock();
                      });
 }

@@ -49,13 +49,14 @@ struct socket_state {
     std::atomic<bool> connected = false;   ///< it is, or was
     std::atomic<int> tcp = -1;             ///< of a listener: the descriptors in its epoll
     std::atomic<int> vsock = -1;           ///< likewise
+    std::atomic<bool> only6 = false;       ///< the program has set IPV6_V6ONLY; not of a stream
     std::atomic<bool> vsock_first = false; ///< whom accept() asks first, in turns; by nobody's mutex
 
     bool port_chosen = false; ///< by the program, in bind()
     sockaddr_storage peer{};  ///< as the program named it in connect()
     std::vector<int> descriptors;
     std::vector<registration> registrations; ///< in the program's epolls
-    std::vector<option> options;             ///< of a stream: those of TCP and IP that were set
+    std::vector<option> options;             ///< that were set, the last ones of each name
 };
 
 using state_pointer = std::shared_ptr<socket_state>;
@@ -108,6 +109,10 @@ public:
     void set_inner(int descriptor, bool is_ours);
     /// The program wants this number for something of its own.
     void make_room(int descriptor);
+
+    /// How many posix_spawn() are under way, for which listeners' own descriptors are inherited. Protected by
+    /// the mutex.
+    int spawning = 0;
 
     /// Beyond every descriptor that anything is known of.
     [[nodiscard]] int end() const { return end_; }

@@ -23,6 +23,16 @@ inline state_pointer state_of(int descriptor, kind what) {
     return state && state->what == what ? state : nullptr;
 }
 
+/// A new descriptor that is nothing of ours. It may have been, and have been closed unseen.
+inline int untracked(int descriptor) {
+    auto& table = socket_table::instance();
+    if (table.knows(descriptor)) {
+        const auto held = table.lock();
+        table.drop(descriptor);
+    }
+    return descriptor;
+}
+
 inline int fail(int error) {
     errno = error;
     return -1;

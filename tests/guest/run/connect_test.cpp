@@ -4,7 +4,6 @@
 
 #include <csignal>
 #include <fcntl.h>
-#include <netdb.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/select.h>
@@ -171,6 +170,7 @@ TEST_P(RunConnect, ByIpv6) {
 
 TEST_P(RunConnect, ManyThreads) {
     std::vector<std::thread> threads;
+    threads.reserve(8);
     for (int i = 0; i < 8; ++i)
         threads.emplace_back([way = GetParam()] {
             for (int round = 0; round < 10; ++round)
@@ -197,40 +197,6 @@ TEST_P(RunConnect, OnAHighDescriptorAndInSelect) {
     timeval limit{10, 0};
     EXPECT_EQ(::select(low.get() + 1, &set, nullptr, nullptr, &limit), 1);
     EXPECT_TRUE(FD_ISSET(low.get(), &set));
-}
-
-TEST(RunNames, ArePeers) {
-    addrinfo hints{};
-    hints.ai_family = AF_INET;
-    hints.ai_socktype = SOCK_STREAM;
-    addrinfo* results = nullptr;
-    ASSERT_EQ(::getaddrinfo("g1", "7100", &hints, &results), 0);
-    sockaddr_in found{};
-    std::memcpy(&found, results->ai_addr, sizeof found);
-    ::freeaddrinfo(results);
-    EXPECT_EQ(found.sin_addr.s_addr, at(carried_address("g1"), 0).sin_addr.s_addr);
-    EXPECT_EQ(ntohs(found.sin_port), 7100);
-
-    const hostent* const host = ::gethostbyname("g1");
-    ASSERT_NE(host, nullptr);
-    EXPECT_EQ(std::memcmp(host->h_addr, &found.sin_addr, sizeof found.sin_addr), 0);
-
-    char name[64] = "";
-    char service[64] = "";
-    EXPECT_EQ(::getnameinfo(reinterpret_cast<const sockaddr*>(&found), sizeof found, name, sizeof name,
-                            service, sizeof service, NI_NUMERICSERV),
-              0);
-    EXPECT_STREQ(name, "g1");
-    EXPECT_STREQ(service, "7100");
-    EXPECT_EQ(::getnameinfo(reinterpret_cast<const sockaddr*>(&found), sizeof found, name, sizeof name,
-                            nullptr, 0, NI_NUMERICHOST),
-              0);
-    EXPECT_EQ(name, carried_address("g1"));
-    // Others are asked as ever.
-    ASSERT_EQ(::getaddrinfo("127.0.0.1", nullptr, &hints, &results), 0);
-    std::memcpy(&found, results->ai_addr, sizeof found);
-    ::freeaddrinfo(results);
-    EXPECT_EQ(found.sin_addr.s_addr, htonl(INADDR_LOOPBACK));
 }
 
 } // namespace

@@ -2,8 +2,10 @@
 // A TCP program to be run by `xvsock run`:
 //   run-test [--gtest_…]                 tests, against
 //   run-test serve                       the services in g1
-//   run-test inherited FD ADDRESS        what a test executes with a connected socket
-//   run-test accepts FD                  and with a listener
+//   run-test inherited FD ADDRESS [VAR]  what a test executes with a connected socket, and this variable
+//   run-test accepts FD...               and with a listener, which may have several descriptors
+//   run-test receives FD ADDRESS         and with a Unix socket, over which a connected one comes
+#include "passing.hpp"
 #include "run_test.hpp"
 #include "run_tests.hpp"
 
@@ -75,17 +77,23 @@ int serve_all() {
     return 0;
 }
 
-int use_inherited(int fd, const std::string& address) {
+int use_connected(int fd, const std::string& address) {
     const descriptor socket(fd);
     must_echo(socket.get());
     EXPECT_EQ(name_by(::getpeername, socket), std::pair(address, std::uint16_t{run_echo}));
+    EXPECT_EQ(option<int>(socket, SOL_SOCKET, SO_DOMAIN), AF_INET);
+    EXPECT_EQ(set(socket, IPPROTO_TCP, TCP_NODELAY, 1), 0);
+    EXPECT_EQ(option<int>(socket, IPPROTO_TCP, TCP_NODELAY), 1);
     return testing::Test::HasFailure() ? 1 : 0;
 }
 
-int accept_inherited(int fd) {
-    const descriptor listener(fd);
-    const descriptor socket(::accept(listener.get(), nullptr, nullptr));
-    return socket.get() >= 0 && receive_line(socket.get()) == "hello" ? 0 : 1;
+int accept_by_each(const std::vector<std::string>& numbers) {
+    for (const auto& number : numbers) {
+        const descriptor listener(std::stoi(number));
+        EXPECT_EQ(option<int>(listener, SOL_SOCKET, SO_ACCEPTCONN), 1);
+        must_be_hello(descriptor(::accept(listener.get(), nullptr, nullptr)));
+    }
+    return testing::Test::HasFailure() ? 1 : 0;
 }
 
 } // namespace
@@ -97,12 +105,18 @@ int main(int argc, char** argv) {
         ::signal(SIGPIPE, SIG_IGN);
         return serve_all();
     }
-    if (words.size() == 3 && words[0] == "inherited")
-        return use_inherited(std::stoi(words[1]), words[2]);
-    if (words.size() == 2 && words[0] == "accepts")
-        return accept_inherited(std::stoi(words[1]));
+    if (words.size() >= 3 && words[0] == "inherited")
+        return words.size() == 4 && std::getenv(words[3].c_str()) == nullptr
+                   ? 1
+                   : use_connected(std::stoi(words[1]), words[2]);
+    if (words.size() == 3 && words[0] == "receives")
+        return use_connected(receive_descriptor(std::stoi(words[1])), words[2]);
+    if (words.size() >= 2 && words[0] == "accepts")
+        return accept_by_each({words.begin() + 1, words.end()});
     if (!words.empty()) {
-        std::fprintf(stderr, "usage: run-test [--gtest_…] | serve | inherited FD ADDRESS | accepts FD\n");
+        std::fprintf(stderr,
+                     "usage: run-test [--gtest_…] | serve | inherited FD ADDRESS [VAR] | accepts FD... | "
+                     "receives FD ADDRESS\n");
         return 2;
     }
     return run_tests();
