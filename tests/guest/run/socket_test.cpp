@@ -2,14 +2,10 @@
 // A connected socket: options, ends, copies of it, and other processes.
 #include "run_test.hpp"
 
-#include <atomic>
-#include <csignal>
 #include <thread>
 
 #include <fcntl.h>
 #include <sys/ioctl.h>
-#include <sys/sendfile.h>
-#include <sys/uio.h>
 
 namespace xvsock::guest {
 namespace {
@@ -85,71 +81,6 @@ TEST_P(RunSocket, HasAPeerAfterAHalfIsClosed) {
     const auto socket = connected(GetParam(), run_echo);
     ASSERT_EQ(::shutdown(socket.get(), SHUT_RD), 0);
     EXPECT_EQ(name_by(::getpeername, socket), std::pair(address_of(GetParam()), std::uint16_t{run_echo}));
-}
-
-std::atomic<int> pipe_signals;
-
-TEST_P(RunSocket, WritingToNobodyIsSignalled) {
-    struct sigaction counting {};
-    struct sigaction before {};
-    counting.sa_handler = [](int) { ++pipe_signals; };
-    ASSERT_EQ(::sigaction(SIGPIPE, &counting, &before), 0);
-    using call = ssize_t (*)(int);
-    const call calls[] = {
-        [](int fd) { return ::write(fd, "x", 1); },
-        [](int fd) { return ::send(fd, "x", 1, 0); },
-        [](int fd) {
-            iovec part{const_cast<char*>("x"), 1};
-            return ::writev(fd, &part, 1);
-        },
-        [](int fd) {
-            iovec part{const_cast<char*>("x"), 1};
-            msghdr message{};
-            message.msg_iov = &part;
-            message.msg_iovlen = 1;
-            return ::sendmsg(fd, &message, 0);
-        },
-    };
-    for (const auto& one : calls) {
-        const auto socket = connected(GetParam(), run_echo);
-        ASSERT_EQ(::shutdown(socket.get(), SHUT_WR), 0);
-        pipe_signals = 0;
-        EXPECT_EQ(one(socket.get()), -1);
-        EXPECT_EQ(errno, EPIPE);
-        EXPECT_EQ(pipe_signals, 1);
-        EXPECT_EQ(::send(socket.get(), "x", 1, MSG_NOSIGNAL), -1);
-        EXPECT_EQ(errno, EPIPE);
-        EXPECT_EQ(pipe_signals, 1);
-    }
-    ::sigaction(SIGPIPE, &before, nullptr);
-}
-
-TEST_P(RunSocket, SendsInEveryWay) {
-    const auto socket = connected(GetParam(), run_echo);
-    const auto nowhere = at("192.0.2.1", 9); // which TCP ignores
-    EXPECT_EQ(::sendto(socket.get(), "ab", 2, 0, reinterpret_cast<const sockaddr*>(&nowhere), sizeof nowhere),
-              2);
-    iovec parts[] = {{const_cast<char*>("cd"), 2}, {const_cast<char*>("ef"), 2}};
-    EXPECT_EQ(::writev(socket.get(), parts, 2), 4);
-    std::array<char, 6> got{};
-    EXPECT_EQ(receive_all(socket.get(), got.data(), got.size()), got.size());
-    EXPECT_EQ(std::string(got.data(), got.size()), "abcdef");
-
-    char name[] = "sent-XXXXXX";
-    const descriptor file(::mkstemp(name));
-    ::unlink(name);
-    std::vector<char> content(300'000, 'z');
-    ASSERT_TRUE(::write(file.get(), content.data(), content.size()) == static_cast<ssize_t>(content.size()));
-    std::thread sender([&] {
-        off_t offset = 0;
-        while (offset < static_cast<off_t>(content.size()))
-            if (::sendfile(socket.get(), file.get(), &offset, content.size()) <= 0)
-                return;
-    });
-    std::vector<char> back(content.size());
-    EXPECT_EQ(receive_all(socket.get(), back.data(), back.size()), back.size());
-    sender.join();
-    EXPECT_EQ(back, content);
 }
 
 TEST_P(RunSocket, HasCopies) {
