@@ -6,7 +6,7 @@ over() { timeout $((100 * SLOWNESS)) xvsock run "$@"; }
 address=198.18.$((CID_g1 / 256)).$((CID_g1 % 256))
 tb wait servers-up 100 > /dev/null || { echo "FAILED: no servers"; exit 1; }
 
-over run-test || fail "run-test"
+timeout $((300 * SLOWNESS)) xvsock run run-test || fail "run-test"
 
 timeout 5 curl -s "http://$address:8080/small" && fail "$address is reached without xvsock run"
 [ "$(over curl -sS "http://$address:8080/small")" = hello ] || fail "curl from nginx"
@@ -16,7 +16,21 @@ timeout 5 curl -s "http://$address:8080/small" && fail "$address is reached with
 echo "nginx sees $(over curl -sS http://g1:8080/who), and over TCP $(curl -sS "http://$IP_g1:8080/who")"
 sum=$(over curl -sS http://g1:8080/large | sha256sum | cut -d' ' -f1)
 [ "$sum" = "$(over curl -sS http://g1:8080/large.sha256)" ] || fail "16 MiB from nginx have the sum $sum"
-proved "nginx-light curl" "xvsock run" "16 MiB by HTTP; by name, IPv4 and IPv6; real TCP beside it" "SHA-256"
+# All of nginx's workers, however it has come by its listeners.
+all_answer() {
+    for port in 8080 8082 8080 8082 8080 8082; do
+        [ "$(over curl -sS "http://g1:$port/small")" = hello ] || fail "curl from port $port, $1"
+        [ "$(curl -sS "http://$IP_g1:$port/small")" = hello ] || fail "the same by real TCP, $1"
+    done
+}
+all_answer "at first"
+tb signal reload-nginx
+tb wait nginx-reloaded 100 > /dev/null || fail "nginx is not reloaded"
+all_answer "reloaded"
+tb signal upgrade-nginx
+tb wait nginx-upgraded 100 > /dev/null || fail "nginx is not upgraded"
+all_answer "upgraded"
+proved "nginx-light curl" "xvsock run" "16 MiB by HTTP; by name, IPv4 and IPv6; real TCP beside it; reload and binary upgrade" "SHA-256"
 sum=$(over curl -sS http://g1:8000/large | sha256sum | cut -d' ' -f1)
 [ "$sum" = "$(over curl -sS http://g1:8000/large.sha256)" ] || fail "16 MiB from Python have the sum $sum"
 proved "python3.11 curl" "xvsock run" "http.server: 16 MiB" "SHA-256"
