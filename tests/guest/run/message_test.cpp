@@ -294,25 +294,54 @@ TEST_P(RunMessage, ToNobodyIsSignalled) {
     }
 }
 
-/// What was never connected, what was refused, and a listener.
+/// Calls that receive.
+using receive_call = ssize_t (*)(int);
+const receive_call receive_calls[] = {
+    [](int fd) {
+        char byte = 0;
+        return ::read(fd, &byte, 1);
+    },
+    [](int fd) {
+        char byte = 0;
+        iovec part{&byte, 1};
+        return ::readv(fd, &part, 1);
+    },
+    [](int fd) {
+        char byte = 0;
+        return ::recv(fd, &byte, 1, 0);
+    },
+    [](int fd) {
+        char byte = 0;
+        return ::recvfrom(fd, &byte, 1, 0, nullptr, nullptr);
+    },
+    [](int fd) {
+        message one("x");
+        return ::recvmsg(fd, one.get(), 0);
+    },
+    [](int fd) {
+        message one("x");
+        mmsghdr several{*one.get(), 0};
+        return static_cast<ssize_t>(::recvmmsg(fd, &several, 1, 0, nullptr));
+    },
+};
+
+/// A listener, and what was refused.
 TEST_P(RunMessage, OnWhatIsNotConnected) {
     const counted_signals counted;
     const auto listener = listening(5140);
     const auto refused = tcp_socket();
     ASSERT_EQ(connect_error(refused, at(address_of(GetParam()), run_nobody)), ECONNREFUSED);
     for (const auto* const one : {&listener, &refused}) {
-        pipe_signals = 0;
-        EXPECT_EQ(::send(one->get(), "x", 1, 0), -1);
-        EXPECT_EQ(errno, EPIPE);
-        EXPECT_EQ(pipe_signals, 1);
-        EXPECT_EQ(::write(one->get(), "x", 1), -1);
-        EXPECT_EQ(errno, EPIPE);
-        EXPECT_EQ(pipe_signals, 2);
-        char byte = 0;
-        EXPECT_EQ(::recv(one->get(), &byte, 1, 0), -1);
-        EXPECT_EQ(errno, ENOTCONN);
-        EXPECT_EQ(::read(one->get(), &byte, 1), -1);
-        EXPECT_EQ(errno, ENOTCONN);
+        for (std::size_t i = 0; i < std::size(send_calls); ++i) {
+            pipe_signals = 0;
+            EXPECT_EQ(send_calls[i](one->get()), -1) << i;
+            EXPECT_EQ(errno, EPIPE) << i;
+            EXPECT_EQ(pipe_signals, 1) << i;
+        }
+        for (std::size_t i = 0; i < std::size(receive_calls); ++i) {
+            EXPECT_EQ(receive_calls[i](one->get()), -1) << i;
+            EXPECT_EQ(errno, ENOTCONN) << i;
+        }
         EXPECT_EQ(name_by(::getpeername, *one).first, std::strerror(ENOTCONN));
     }
 }
