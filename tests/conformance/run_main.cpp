@@ -367,7 +367,7 @@ int main(int argc, char** argv) {
         return 2;
     }
     try {
-        record_book book(given, expectations::from(tests::read_json(given.expected)));
+        record_book book(given, expectations::from(xvsock::tests::read_json(given.expected)));
         asio::io_context context;
         std::exception_ptr problem;
         asio::co_spawn(context, run_all(given, book), [&](const std::exception_ptr& error) {

@@ -9,7 +9,8 @@ start_sshd() { # PUBLIC-KEY [OPTION OF xvsock run...]
     echo "$key" > /root/.ssh/authorized_keys
     : >> /etc/ssh/sshd_config
     ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
-    xvsock run "$@" /usr/sbin/sshd -D -e -p 2222 -o UsePAM=no > "$RESULTS/sshd.log" 2>&1 &
+    xvsock run "$@" /usr/sbin/sshd -D -e -p 2222 -o UsePAM=no \
+        -o "Subsystem sftp /usr/lib/openssh/sftp-server" > "$RESULTS/sshd.log" 2>&1 &
 }
 
 configure_ssh() { # KEY: for ssh and scp to whatever is called g1 or g2
