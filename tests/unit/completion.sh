@@ -11,7 +11,7 @@ touch file-1 file-2
 # The real program, with peers.
 cat > bin/xvsock <<END
 #!/bin/sh
-[ "\$*" = "peers --names" ] && { echo web; echo database; exit; }
+[ "\$*" = "peers --names" ] && { echo web; echo database; echo '\$(touch\${IFS}$scratch/executed)'; exit; }
 exec "$xvsock" "\$@"
 END
 printf '#!/bin/sh\necho "Name ID"\necho "Domain-0 0"\necho "web 3"\n' > bin/xl
@@ -59,6 +59,7 @@ for subcommand in cat ping resolve; do
     expect "$peers" xvsock "$subcommand" ''
     expect web xvsock "$subcommand" w
 done
+[ -e "$scratch/executed" ] && { echo "FAILED: a peer's name was executed"; failed=1; }
 expect "$peers" xvsock forward ''
 expect "$peers" xvsock cat --listen ''
 expect "$peers" xvsock recv -l ''

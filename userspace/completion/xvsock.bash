@@ -18,12 +18,21 @@ _xvsock_options() { # PROGRAM [SUBCOMMAND]
         -e 's/^ +(--[a-z-]+)( ([A-Z]+)| \[=([A-Z]+)[^]]*\]| arg|)( .*|)$/\1 \3\4/p'
 }
 
+# Of the names on the standard input those that begin so. Not by compgen -W, which would take them for words of the
+# shell: whoever names a domain must not run commands here.
+_xvsock_names() { # WORD
+    local name
+    while IFS= read -r name; do
+        [[ $name =~ ^[A-Za-z0-9._-]+$ && $name == "$1"* ]] && printf '%s\n' "$name"
+    done
+}
+
 _xvsock_candidates() { # KIND WORD
     case $1 in
         FILE) compgen -f -- "$2" ;;
         DIR) compgen -d -- "$2" ;;
-        PEER | ADDRESS) compgen -W "$(xvsock peers --names 2> /dev/null)" -- "$2" ;;
-        DOMAIN) compgen -W "$(xl list 2> /dev/null | awk 'NR > 1 { print $1 }')" -- "$2" ;;
+        PEER | ADDRESS) _xvsock_names "$2" < <(xvsock peers --names 2> /dev/null) ;;
+        DOMAIN) _xvsock_names "$2" < <(xl list 2> /dev/null | awk 'NR > 1 { print $1 }') ;;
         *) ;;
     esac
 }
