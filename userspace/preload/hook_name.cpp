@@ -124,7 +124,10 @@ int getpeername(int descriptor, sockaddr* address, socklen_t* size) noexcept {
 }
 
 int getaddrinfo(const char* name, const char* service, const addrinfo* hints, addrinfo** results) {
-    const auto text = numeric(name, hints != nullptr ? hints->ai_family : AF_UNSPEC);
+    // Whoever allows addresses only asks whether it is one.
+    const bool may_be_name = hints == nullptr || (hints->ai_flags & AI_NUMERICHOST) == 0;
+    const auto text =
+        may_be_name ? numeric(name, hints != nullptr ? hints->ai_family : AF_UNSPEC) : std::nullopt;
     return real::getaddrinfo()(text ? text->c_str() : name, service, hints, results);
 }
 

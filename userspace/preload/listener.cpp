@@ -113,14 +113,13 @@ void become_listener(socket_state& state, std::uint16_t port, int backlog) {
 void leave_peers(socket_state& state) {
     const int error = errno;
     // Who waits in accept() for the epoll is woken by the TCP listener, and finds that there is only that.
-    const int tcp = state.tcp.exchange(-1);
-    const int vsock = state.vsock.exchange(-1);
-    const int file = real::fcntl()(tcp, F_DUPFD_CLOEXEC, 0);
-    state.what = kind::tcp;
+    // Who is in accept() for one of the two, which then fails, finds that it is a listener of two no more.
+    const int file = real::fcntl()(state.tcp, F_DUPFD_CLOEXEC, 0);
     if (file >= 0)
         put_behind(state, file);
-    close_own(tcp);
-    close_own(vsock);
+    state.what = kind::tcp;
+    close_own(state.tcp.exchange(-1));
+    close_own(state.vsock.exchange(-1));
     errno = error;
 }
 

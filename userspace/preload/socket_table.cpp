@@ -17,13 +17,29 @@ void socket_table::begin() {
     if (process_.load(std::memory_order_relaxed) != 0)
         return;
     process_ = ::getpid();
-    // A child of fork() goes on with a copy of the table that nobody was changing.
-    ::pthread_atfork([] { the_one.mutex_.lock(); }, [] { the_one.mutex_.unlock(); },
-                     [] {
-                         the_one.process_ = ::getpid();
-                         the_one.spawning = 0; // others' threads
-                         the_one.mutex_.unlock();
-                     });
+    // A child of fork() goes on with a copy of the table that nobody was changing. Signals are kept out as by
+    // table_lock: the C library keeps them out of fork() itself only.
+    ::pthread_atfork(
+        [] {
+            sigset_t all;
+            sigset_t before;
+            ::sigfillset(&all);
+            ::pthread_sigmask(SIG_SETMASK, &all, &before);
+            the_one.mutex_.lock();
+            the_one.mask_before_fork_ = before;
+        },
+        [] { the_one.end_fork(); },
+        [] {
+            the_one.process_ = ::getpid();
+            the_one.spawning = 0; // others' threads
+            the_one.end_fork();
+        });
+}
+
+void socket_table::end_fork() {
+    const sigset_t before = mask_before_fork_;
+    mutex_.unlock();
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 void socket_table::note(int descriptor) {
@@ -93,8 +109,14 @@ void socket_table::make_room(int descriptor) {
     for (const int known : all())
         for (auto* const inner : {&find(known)->tcp, &find(known)->vsock})
             if (*inner == descriptor) {
-                *inner = real::fcntl()(descriptor, F_DUPFD_CLOEXEC, descriptor + 1);
-                set_inner(*inner, true);
+                const int moved = real::fcntl()(descriptor, F_DUPFD_CLOEXEC, descriptor + 1);
+                set_inner(moved, true);
+                // An epoll knows what it has by file and number, and who inherits it asks by the new number.
+                epoll_event event{};
+                event.events = EPOLLIN;
+                real::epoll_ctl()(known, EPOLL_CTL_ADD, moved, &event);
+                real::epoll_ctl()(known, EPOLL_CTL_DEL, descriptor, nullptr);
+                *inner = moved;
             }
     set_inner(descriptor, false);
     errno = error;

@@ -131,10 +131,12 @@ public:
 private:
     constexpr socket_table() = default;
     void begin();
+    void end_fork();
     void note(int descriptor);
     static bool in_range(int descriptor) { return descriptor >= 0 && descriptor < limit; }
 
     mutable std::mutex mutex_;
+    sigset_t mask_before_fork_{};    ///< of the thread that forks, which has the mutex
     std::atomic<int> end_ = 0;       ///< beyond every descriptor that was ever known
     std::atomic<pid_t> process_ = 0; ///< whose memory this is; 0 before the first descriptor
     // Megabytes that are zero, of which only the pages that are used take memory. Every access is an atomic

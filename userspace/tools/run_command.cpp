@@ -118,8 +118,11 @@ int execute(const run_options& given) {
     const char* const path = std::getenv("PATH");
     const auto program = run::find_program(given.command[0], path == nullptr ? "/usr/bin:/bin" : path);
     if (!program) {
-        fmt::print(stderr, "xvsock run: there is no program {}\n", given.command[0]);
-        return not_found;
+        const auto& name = given.command[0];
+        const bool is_there = name.find('/') != std::string::npos && ::access(name.c_str(), F_OK) == 0;
+        fmt::print(stderr, "xvsock run: {} {}\n",
+                   is_there ? "there is no right to execute" : "there is no program", name);
+        return is_there ? cannot_execute : not_found;
     }
     if (const auto objection = run::objection_to(*program); !objection.empty()) {
         fmt::print(stderr, "xvsock run: {}; `xvsock forward` can, from a TCP port of this domain\n",

@@ -3,8 +3,10 @@
 #include "arguments.hpp"
 #include "run_test.hpp"
 
+#include <csignal>
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/time.h>
 
 namespace xvsock::guest {
 namespace {
@@ -101,6 +103,47 @@ TEST_P(RunExec, AListenerHasTwoDescriptors) {
         ::_exit(9);
     }
     EXPECT_EQ(wait_for(child), 0);
+}
+
+/// What the library keeps open has had to go to other numbers before.
+TEST_P(RunExec, AListenerThatGaveWay) {
+    const auto listener = listening(5125);
+    const descriptor null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    for (int number = 490; number < 520; ++number)
+        ASSERT_EQ(::dup2(null.get(), number), number);
+    for (int number = 490; number < 520; ++number)
+        ASSERT_EQ(::close(number), 0);
+    ASSERT_EQ(::fcntl(listener.get(), F_SETFD, 0), 0);
+    be_visited(GetParam(), 5125);
+    const words arguments{"run-test", "accepts", std::to_string(listener.get())};
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::execv(self, arguments.get());
+        ::_exit(9);
+    }
+    EXPECT_EQ(wait_for(child), 0);
+}
+
+/// Signals come all the time, and their handler closes sockets, while the process forks.
+TEST_P(RunExec, SignalsWhileItForks) {
+    static int spare = -1;
+    struct sigaction action {};
+    struct sigaction before {};
+    action.sa_handler = [](int) { ::close(spare); };
+    action.sa_flags = SA_RESTART;
+    ASSERT_EQ(::sigaction(SIGALRM, &action, &before), 0);
+    const itimerval often{{0, 300}, {0, 300}};
+    ASSERT_EQ(::setitimer(ITIMER_REAL, &often, nullptr), 0);
+    for (int i = 0; i < 100; ++i) {
+        spare = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        const pid_t child = ::fork();
+        if (child == 0)
+            ::_exit(0);
+        EXPECT_EQ(wait_for(child), 0);
+    }
+    const itimerval never{};
+    ::setitimer(ITIMER_REAL, &never, nullptr);
+    ::sigaction(SIGALRM, &before, nullptr);
 }
 
 TEST_P(RunExec, SpawnedWithAConnection) {

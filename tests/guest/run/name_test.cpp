@@ -46,6 +46,11 @@ TEST(RunNames, ByGetaddrinfo) {
     ::freeaddrinfo(results);
     EXPECT_EQ(found.sin_addr.s_addr, htonl(INADDR_LOOPBACK));
     EXPECT_EQ(::getaddrinfo("127.0.0.1", "no-such-service", &hints, &results), EAI_SERVICE);
+    // So a program asks whether it is an address.
+    hints.ai_flags = AI_NUMERICHOST;
+    EXPECT_EQ(::getaddrinfo("g1", nullptr, &hints, &results), EAI_NONAME);
+    ASSERT_EQ(::getaddrinfo(carried_address("g1").c_str(), nullptr, &hints, &results), 0);
+    ::freeaddrinfo(results);
 }
 
 TEST(RunNames, ByGetnameinfo) {
