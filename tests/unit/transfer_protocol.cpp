@@ -114,6 +114,11 @@ TEST(transfer_protocol, names) {
     for (const char* bad :
          {"", ".", "..", ".bashrc", "/", "a/b", "../a", "a\n", "\x1b[2J", "\x7f", "a.part", "a\t"})
         EXPECT_NE(objection_to_name(bad), "") << bad;
+    for (const char* bad : {"a\xc2\x9b", "\xc2\x9d", "a\xff", "\xc0\xaf", "\xed\xa0\x80", "a\xe2\x82", "\x9b",
+                            "\xf4\x90\x80\x80"})
+        EXPECT_NE(objection_to_name(bad), "") << bad;
+    for (const char* good : {"\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x90\xa7", "\xc2\xa0"})
+        EXPECT_EQ(objection_to_name(good), "") << good;
     EXPECT_NE(objection_to_name(std::string_view("a\0b", 3)), "");
     EXPECT_EQ(objection_to_name(std::string(250, 'x')), "");
     EXPECT_NE(objection_to_name(std::string(251, 'x')), "");
@@ -126,6 +131,12 @@ TEST(transfer_checksum, is_sha_256) {
     (void)sum.value(); // which may be asked for in between
     sum.update("c", 1);
     EXPECT_EQ(to_string(sum.value()), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST(transfer_protocol, texts_of_others_do_nothing_to_a_terminal) {
+    EXPECT_EQ(printable("a\x1b[2J\x7f\n"), "a?[2J??");
+    EXPECT_EQ(printable("\xc2\x9b[2J"), "?[2J");
+    EXPECT_EQ(printable("\xff\xc3\xa4\xe2\x82"), "?\xc3\xa4??");
 }
 
 } // namespace

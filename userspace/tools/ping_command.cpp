@@ -13,7 +13,9 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <fmt/format.h>
 
 namespace xvsock {
@@ -151,7 +153,8 @@ private:
 
     static void show(const std::string& text) {
         fmt::print("{}", text);
-        std::fflush(stdout);
+        if (std::fflush(stdout) != 0) // nobody looks any more
+            throw std::runtime_error(fmt::format("cannot write the output: {}", std::strerror(errno)));
     }
 
     /// Returns false when a signal has come.

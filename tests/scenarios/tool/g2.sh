@@ -22,7 +22,10 @@ fails "no peer has the name in 'nobody'; the peers are " xv resolve nobody
 fails "g1" xv resolve nobody
 
 after g1-listens
-xv ping -c 5 -i 0.1 g1 | tee ping || fail "ping: $?"
+xv ping -c 5 -i 0.1 g1 > ping || fail "ping: $?"
+cat ping
+{ timeout 30 xvsock ping -i 0.1 g1 2> /dev/null; echo $? > status; } | head -n 2
+[ "$(cat status)" = 1 ] || fail "ping goes on when nobody looks: $(cat status)"
 grep "5 sent, 5 answered (0 connected, 5 refused), 0% loss" ping || fail "what ping has seen"
 xv ping --json --count 2 -i 0.1 "$CID_g1:30323" | jq -es '.[0].outcome == "connected" and .[2].connected == 2 and .[2].avg_ms > 0' ||
     fail "ping of a listener"
@@ -75,7 +78,10 @@ after receiver-again
 xv send -v --json large small empty g1 > sent.json || fail "send: $?"
 cat sent.json
 jq -es '.[0].resumed_bytes > 4000000 and .[0].sha256 == "'"$(sum_of large)"'" and .[1].bytes == 5 and .[2].bytes == 0' sent.json || fail "what was sent"
-xv send --progress small g1 2>&1 | grep -q "refused" || fail "a second time"
+fails "refused" xv send small g1
+head -c 3000000 large > part-of-large
+xv send --progress part-of-large g1 2> bar || fail "send --progress: $?"
+tr '\r' '\n' < bar | grep "part-of-large.*100%" || fail "no bar: $(cat bar)"
 fails "No such file" xv send /no/such/file g1
 step sent
 

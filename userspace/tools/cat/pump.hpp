@@ -11,9 +11,10 @@ namespace xvsock::cat {
 /// terminal. Returns when both have ended, or when the peer takes nothing any more and `input` has nothing to
 /// send; a thread that is still reading `input` is left behind for the program's end.
 ///
-/// Throws std::runtime_error for what was lost, after the other direction has ended: input that the peer did
-/// not take, output that could not be written, a connection that was broken. After an error of `input` the
-/// peer sees a reset, where the socket can, rather than an end.
+/// Throws std::runtime_error for what was lost: input that could not be sent, after the other direction has
+/// ended; output that could not be written, and a connection that was broken, at once. What was sent and
+/// never read is not known. After an error of `input` the peer sees a reset, where the socket can, rather
+/// than an end.
 void pump(int socket, int input, int output);
 
 } // namespace xvsock::cat

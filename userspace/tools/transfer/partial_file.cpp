@@ -123,22 +123,31 @@ void partial_file::write(std::span<const unsigned char> data) {
 }
 
 void partial_file::commit(std::uint32_t mode) {
-    if (::fchmod(fd(), mode & 0777U) != 0 || ::fsync(fd()) != 0)
+    // The mode comes last: a part that stays must be open to the next attempt.
+    if (::fsync(fd()) != 0 || ::fchmod(fd(), mode & 0777U) != 0)
         fail_on_file(fmt::format("cannot write {} to the disk", part_name_));
-    int result = -1;
-    if (!may_replace_) {
-        result = ::renameat2(folder_, part_name_.c_str(), folder_, name_.c_str(), RENAME_NOREPLACE);
-        if (result != 0 && errno == EEXIST)
+    if (!rename()) {
+        const int error = errno;
+        ::fchmod(fd(), 0600);
+        if (error == EEXIST)
             throw refused("a file with this name has come meanwhile; recv --force replaces");
-    }
-    // Not every file system can do that.
-    if (result != 0 && (may_replace_ || errno == EINVAL || errno == ENOSYS))
-        result = ::renameat(folder_, part_name_.c_str(), folder_, name_.c_str());
-    if (result != 0)
+        errno = error;
         fail_on_file(fmt::format("cannot rename {} to {}", part_name_, name_));
+    }
     is_there_ = false;
     if (::fsync(folder_) != 0)
         fail_on_file("cannot write the folder to the disk");
+}
+
+bool partial_file::rename() {
+    const char* const part = part_name_.c_str();
+    if (may_replace_)
+        return ::renameat(folder_, part, folder_, name_.c_str()) == 0;
+    if (::renameat2(folder_, part, folder_, name_.c_str(), RENAME_NOREPLACE) == 0)
+        return true;
+    // Not every file system can do that; a link replaces nothing either.
+    return (errno == EINVAL || errno == ENOSYS) && ::linkat(folder_, part, folder_, name_.c_str(), 0) == 0 &&
+           ::unlinkat(folder_, part, 0) == 0;
 }
 
 void partial_file::discard() noexcept {

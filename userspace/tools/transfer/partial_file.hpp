@@ -66,6 +66,8 @@ public:
 
 private:
     void open_and_lock();
+    /// To its name; false with errno.
+    bool rename();
 
     int folder_;
     std::string name_, part_name_;

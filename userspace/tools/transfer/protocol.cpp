@@ -65,8 +65,45 @@ body_limits limits_of(message_kind kind) {
     throw protocol_error(fmt::format("a message of the unknown kind {}", unsigned(kind)));
 }
 
-bool is_control(char letter) {
-    return static_cast<unsigned char>(letter) < 0x20 || letter == 0x7f;
+struct letter {
+    std::uint32_t code;
+    std::size_t size; ///< 0 for what is no UTF-8
+};
+
+/// What the text, which is not empty, begins with.
+letter first_letter(std::string_view text) {
+    constexpr letter none{.code = 0, .size = 0};
+    const std::uint32_t lead = static_cast<unsigned char>(text[0]);
+    if (lead < 0x80)
+        return {.code = lead, .size = 1};
+    const std::size_t size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+    if (lead < 0xc0 || lead > 0xf4 || text.size() < size)
+        return none;
+    std::uint32_t code = lead & (0x7fU >> size);
+    for (const char next : text.substr(1, size - 1)) {
+        if ((static_cast<unsigned char>(next) & 0xc0U) != 0x80)
+            return none;
+        code = code << 6U | (static_cast<unsigned char>(next) & 0x3fU);
+    }
+    constexpr std::uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    if (code < least[size] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
+        return none;
+    return {.code = code, .size = size};
+}
+
+/// C0 and C1: terminals obey both.
+bool is_control(const letter& one) {
+    return one.size != 0 && (one.code < 0x20 || (one.code >= 0x7f && one.code < 0xa0));
+}
+
+/// The letters of a text, in turn; a byte that is no UTF-8 is one.
+template <typename Visit> void for_each_letter(std::string_view text, Visit visit) {
+    while (!text.empty()) {
+        const letter one = first_letter(text);
+        const std::size_t size = std::max<std::size_t>(one.size, 1);
+        visit(one, text.substr(0, size));
+        text.remove_prefix(size);
+    }
 }
 
 } // namespace
@@ -167,8 +204,15 @@ std::string objection_to_name(std::string_view name) {
         return fmt::format("it has {} bytes, and may have {}", name.size(), max_name);
     if (name.find('/') != std::string_view::npos)
         return "it has a slash";
-    if (std::any_of(name.begin(), name.end(), is_control))
+    bool has_control = false, is_text = true;
+    for_each_letter(name, [&](const letter& one, std::string_view) {
+        has_control = has_control || is_control(one);
+        is_text = is_text && one.size != 0;
+    });
+    if (has_control)
         return "it has a control character";
+    if (!is_text)
+        return "it is no UTF-8";
     if (name.front() == '.') // also . and .. and what a shell would read one day
         return "it begins with a dot";
     if (name.ends_with(".part"))
@@ -177,8 +221,10 @@ std::string objection_to_name(std::string_view name) {
 }
 
 std::string printable(std::string_view text) {
-    std::string safe(text);
-    std::replace_if(safe.begin(), safe.end(), is_control, '?');
+    std::string safe;
+    for_each_letter(text, [&](const letter& one, std::string_view itself) {
+        safe += one.size == 0 || is_control(one) ? "?" : itself;
+    });
     return safe;
 }
 

@@ -92,7 +92,7 @@ std::string parse_text(byte_view body);
 /// Why a file may not have this name; empty if it may.
 std::string objection_to_name(std::string_view name);
 
-/// The same with ? for control characters, for messages.
+/// The same with ? for control characters and what is no UTF-8, for messages and JSON.
 std::string printable(std::string_view text);
 
 } // namespace xvsock::transfer

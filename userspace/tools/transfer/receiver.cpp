@@ -4,8 +4,12 @@
 #include "transfer/partial_file.hpp"
 #include "transfer/progress.hpp"
 
+#include <condition_variable>
 #include <fmt/format.h>
+#include <mutex>
+#include <stop_token>
 #include <system_error>
+#include <thread>
 
 namespace xvsock::transfer {
 
@@ -24,6 +28,31 @@ void require_kind(const message& got, message_kind wanted) {
         throw protocol_error(fmt::format("a message of kind {} where one of kind {} belongs",
                                          unsigned(got.kind), unsigned(wanted)));
 }
+
+/// Tells the sender once a second. Nothing else may be sent meanwhile.
+class still_at_work {
+public:
+    explicit still_at_work(channel& peer)
+        : thread_([&peer](const std::stop_token& ended) { tell(peer, ended); }) {}
+
+private:
+    static void tell(channel& peer, const std::stop_token& ended) {
+        std::mutex mutex;
+        std::condition_variable_any wake;
+        std::unique_lock lock(mutex);
+        const auto never = [] { return false; };
+        try {
+            while (!ended.stop_requested()) {
+                wake.wait_for(lock, ended, std::chrono::seconds(1), never);
+                if (!ended.stop_requested())
+                    peer.send(message_kind::waiting);
+            }
+        } catch (const std::runtime_error&) { // it has gone, which is seen when it is to have its answer
+        }
+    }
+
+    std::jthread thread_;
+};
 
 std::string what_is_kept(const partial_file& file, const std::string& name) {
     return file.size() == 0 ? std::string("nothing is kept")
@@ -96,6 +125,7 @@ void receiver::receive_file(const offer_body& offer, outcome& result) {
                 fmt::format("a start at byte {}, with {} bytes here", result.resumed, file.size()));
         }
         receive_data(file, sum, result);
+        const still_at_work said(peer_); // a slow disk takes its time
         file.commit(offer.mode);
     } catch (const given_up& error) {
         throw given_up(fmt::format("{}; {}", error.what(), what_is_kept(file, result.name)));
