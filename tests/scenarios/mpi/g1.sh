@@ -4,13 +4,13 @@
 # eth0 stand for the two guests, so that nothing goes over it.
 . /proved.sh
 . /sshd.sh
-printf '%s g1\n%s g2\n' "$IP_g1" "$IP_g2" > /peers
+printf '%s %s\n' "$IP_g1" "$CID_g1" "$IP_g2" "$CID_g2" > /peers
 ssh-keygen -q -t ed25519 -N '' -f /root/key
 configure_ssh /root/key
 tb signal key "$(cat /root/key.pub)"
 tb wait sshd-up 200 > /dev/null || { echo "FAILED: no sshd in g2"; exit 1; }
 parallel() { # PROGRAM...: a process in either guest
-    timeout $((600 * SLOWNESS)) xvsock run --map /peers mpirun --allow-run-as-root -np 2 --host g1,g2 \
+    timeout $((600 * SLOWNESS)) xvsock run --map /peers mpirun.openmpi --allow-run-as-root -np 2 --host g1,g2 \
         --mca plm_rsh_agent ssh --mca orte_launch_agent 'xvsock run --map /peers orted' \
         --mca btl tcp,self --mca btl_tcp_if_include eth0 --mca oob_tcp_if_include eth0 "$@"
 }
