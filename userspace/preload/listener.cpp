@@ -15,13 +15,6 @@ namespace {
 /// Our own descriptors are out of the way of programs that count on low ones.
 constexpr int first_inner = 500;
 
-/// What an epoll has of each of its two.
-epoll_event arrivals() {
-    epoll_event event{};
-    event.events = EPOLLIN;
-    return event;
-}
-
 int own_descriptor(int descriptor) {
     int moved = real::fcntl()(descriptor, F_DUPFD_CLOEXEC, first_inner);
     if (moved < 0)

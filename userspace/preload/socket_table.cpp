@@ -112,8 +112,7 @@ void socket_table::make_room(int descriptor) {
                 const int moved = real::fcntl()(descriptor, F_DUPFD_CLOEXEC, descriptor + 1);
                 set_inner(moved, true);
                 // An epoll knows what it has by file and number, and who inherits it asks by the new number.
-                epoll_event event{};
-                event.events = EPOLLIN;
+                auto event = arrivals();
                 real::epoll_ctl()(known, EPOLL_CTL_ADD, moved, &event);
                 real::epoll_ctl()(known, EPOLL_CTL_DEL, descriptor, nullptr);
                 *inner = moved;

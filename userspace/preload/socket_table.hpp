@@ -59,6 +59,13 @@ struct socket_state {
     std::vector<option> options;             ///< that were set, the last ones of each name
 };
 
+/// What a listener's epoll has of each of its two.
+inline epoll_event arrivals() {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    return event;
+}
+
 using state_pointer = std::shared_ptr<socket_state>;
 
 /// Holds the table's mutex, and keeps signals out: their handlers may call what is hooked.

@@ -90,6 +90,16 @@ void nothing_else_stays_open(const descriptor& known) {
         }
 }
 
+/// The status of this program, executed so in a child.
+int executed(const words& arguments) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::execv(self, arguments.get());
+        ::_exit(9);
+    }
+    return wait_for(child);
+}
+
 TEST_P(RunExec, AListenerHasTwoDescriptors) {
     const auto listener = listening(5121);
     const descriptor copy(::dup(listener.get()));
@@ -97,31 +107,21 @@ TEST_P(RunExec, AListenerHasTwoDescriptors) {
     be_visited(GetParam(), 5121);
     be_visited(GetParam(), 5121);
     const words arguments{"run-test", "accepts", std::to_string(listener.get()), std::to_string(copy.get())};
-    const pid_t child = ::fork();
-    if (child == 0) {
-        ::execv(self, arguments.get());
-        ::_exit(9);
-    }
-    EXPECT_EQ(wait_for(child), 0);
+    EXPECT_EQ(executed(arguments), 0);
 }
 
 /// What the library keeps open has had to go to other numbers before.
 TEST_P(RunExec, AListenerThatGaveWay) {
     const auto listener = listening(5125);
     const descriptor null(::open("/dev/null", O_RDWR | O_CLOEXEC));
-    for (int number = 490; number < 520; ++number)
+    for (int number = 490; number < 520; ++number) {
         ASSERT_EQ(::dup2(null.get(), number), number);
-    for (int number = 490; number < 520; ++number)
         ASSERT_EQ(::close(number), 0);
+    }
     ASSERT_EQ(::fcntl(listener.get(), F_SETFD, 0), 0);
     be_visited(GetParam(), 5125);
     const words arguments{"run-test", "accepts", std::to_string(listener.get())};
-    const pid_t child = ::fork();
-    if (child == 0) {
-        ::execv(self, arguments.get());
-        ::_exit(9);
-    }
-    EXPECT_EQ(wait_for(child), 0);
+    EXPECT_EQ(executed(arguments), 0);
 }
 
 /// Signals come all the time, and their handler closes sockets, while the process forks.
