@@ -31,8 +31,10 @@ tb wait netfront-done 60 > /dev/null
 sleep 2
 tb say "NPtcp carried"
 xvsock run NPtcp -h g1 -l 65536 -u 65536 -p 0 -o "$RESULTS/np.run" > "$RESULTS/run.log" 2>&1
-gain=$(awk -v netfront="$(at_64k "$RESULTS/np.netfront")" -v run="$(at_64k "$RESULTS/np.run")" 'BEGIN { print run / netfront }')
-printf '{"tool":"NPtcp","bytes":65536,"mode":"%s","netfront_mbps":%s,"run_mbps":%s,"ratio":%.2f}\n' "$MODE" \
-    "$(at_64k "$RESULTS/np.netfront")" "$(at_64k "$RESULTS/np.run")" "$gain" | tee "$RESULTS/nptcp.json"
+netfront=$(at_64k "$RESULTS/np.netfront")
+run=$(at_64k "$RESULTS/np.run")
+gain=$(awk -v netfront="$netfront" -v run="$run" 'BEGIN { print run / netfront }')
+printf '{"tool":"NPtcp","bytes":65536,"mode":"%s","netfront_mbps":%s,"run_mbps":%s,"ratio":%.2f}\n' \
+    "$MODE" "$netfront" "$run" "$gain" | tee "$RESULTS/nptcp.json"
 # What `xvsock perf` gains in the same ping-pong is no more than a ninth above that.
 xvsock report --subject vsock --check "latency@65536>=$(awk -v gain="$gain" 'BEGIN { print 0.9 / gain }')" "$RESULTS/run.json"
