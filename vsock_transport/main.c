@@ -4,10 +4,10 @@
 #include <net/af_vsock.h>
 #include <xen/xen.h>
 
+#include "foreign.h"
 #include "frames.h"
 #include "limits.h"
 #include "link.h"
-#include "pages.h"
 #include "peer.h"
 #include "stat.h"
 #include "suspend.h"
@@ -51,12 +51,12 @@ static int __init xvsock_init(void)
 	if (err)
 		return err;
 
-	xvsock_pages_prepare();
+	xvsock_foreign_prepare();
 	err = -ENOMEM;
 	/* Unbound: what waits for one socket must not hold up the works of others. */
 	xvsock_wq = alloc_workqueue("xvsock", WQ_UNBOUND, WQ_MAX_ACTIVE);
 	if (!xvsock_wq)
-		return err;
+		goto free_frames;
 	xvsock_control_wq = alloc_workqueue("xvsock-control", WQ_UNBOUND, 0);
 	if (!xvsock_control_wq)
 		goto destroy_wq;
@@ -85,7 +85,9 @@ destroy_control_wq:
 	destroy_workqueue(xvsock_control_wq);
 destroy_wq:
 	destroy_workqueue(xvsock_wq);
+free_frames:
 	xvsock_frames_exit();
+	xvsock_foreign_exit();
 	return err;
 }
 
@@ -101,6 +103,7 @@ static void __exit xvsock_exit(void)
 	destroy_workqueue(xvsock_wq);
 	destroy_workqueue(xvsock_control_wq);
 	xvsock_frames_exit();
+	xvsock_foreign_exit();
 }
 
 module_init(xvsock_init);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/log2.h>
 #include <linux/slab.h>
-#include <linux/sort.h>
 #include <xen/page.h>
 #include <xen/xen.h>
 
+#include "foreign.h"
 #include "frames.h"
 #include "pages.h"
 
@@ -154,23 +154,8 @@ static void pages_unmap(struct xvsock_pages *set, unsigned int allocated)
 		err = set->unmap_ops[i].status;
 	/* A page that is still mapped is better lost than handed out again. */
 	if (!WARN_ON_ONCE(err))
-		gnttab_free_pages(allocated, set->pages);
+		xvsock_foreign_free(set->pages, allocated);
 	pages_free_arrays(set);
-}
-
-void xvsock_pages_prepare(void)
-{
-	struct page *page;
-
-	if (!gnttab_alloc_pages(1, &page))
-		gnttab_free_pages(1, &page);
-}
-
-static int pages_by_address(const void *left, const void *right)
-{
-	const struct page *a = *(struct page *const *)left, *b = *(struct page *const *)right;
-
-	return a < b ? -1 : a > b;
 }
 
 int xvsock_pages_map(struct xvsock_pages *set, const grant_ref_t *refs, unsigned int count,
@@ -186,15 +171,13 @@ int xvsock_pages_map(struct xvsock_pages *set, const grant_ref_t *refs, unsigned
 	set->unmap_ops = kvcalloc(count, sizeof(*set->unmap_ops), GFP_KERNEL);
 	ops = kvcalloc(count, sizeof(*ops), GFP_KERNEL);
 	if (set->pages && set->unmap_ops && ops)
-		err = gnttab_alloc_pages(count, set->pages);
+		err = xvsock_foreign_alloc(set->pages, count);
 	if (err) {
 		kvfree(ops);
 		pages_free_arrays(set);
 		return err;
 	}
 
-	/* They often come from one block, in any order. */
-	sort(set->pages, count, sizeof(*set->pages), pages_by_address, NULL);
 	for (i = 0; i < count; i++)
 		gnttab_set_map_op(&ops[i], (unsigned long)xvsock_page(set, i), flags, refs[i],
 				  domid);

@@ -40,12 +40,6 @@ unsigned int xvsock_pages_revoke(struct xvsock_pages *set);
 bool xvsock_pages_try_revoke(struct xvsock_pages *set);
 
 /*
- * Has the kernel make room for foreign pages now. It does so by the 128 MiB
- * when it runs out, which takes too long to be part of a connect(). Sleeps.
- */
-void xvsock_pages_prepare(void);
-
-/*
  * Maps `count` pages of `domid`, a power of two. All or nothing. Sleeps. -ENOMEM, or -EINVAL
  * when one of the references is not a grant to us.
  */
