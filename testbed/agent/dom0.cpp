@@ -105,7 +105,7 @@ private:
         collector_.emplace(executor_, outside_);
         asio::co_spawn(executor_, collector_->serve(), asio::detached);
         if (plan_.module) {
-            if (const auto problem = load_xen_vsock(); !problem.empty())
+            if (const auto problem = load_xen_vsock(plan_.module_options); !problem.empty())
                 throw std::runtime_error("dom0: " + problem);
             outside_.event("module_loaded", {{"name", "dom0"}});
         }

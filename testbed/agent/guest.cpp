@@ -67,7 +67,7 @@ asio::awaitable<void> guest_role(std::string name) {
     const auto phase = [&] { return xenstore.read("/testbed/phase").value_or(""); };
     xenstore.watch("/testbed/phase");
     if (plan.module) {
-        if (const auto problem = load_xen_vsock(); !problem.empty())
+        if (const auto problem = load_xen_vsock(plan.module_options); !problem.empty())
             xenstore.write(node + "/error", problem);
     }
     const auto self = std::find_if(plan.guests.begin(), plan.guests.end(),

@@ -96,6 +96,7 @@ std::vector<std::pair<std::string, std::string>> script_environment(const run_pl
         {"CID_dom0", "2"},
         {"IP_dom0", dom0_address},
         {"MODE", plan.mode},
+        {"MODULE_OPTIONS", plan.module_options},
         {"ACCEL", plan.accelerator},
         {"RESULTS", results_folder},
         {"SLOWNESS", std::to_string(plan.slowness)},

@@ -83,10 +83,10 @@ void start_guest_services(const std::string& name) {
     set_up_interface("eth0", boot_parameter("tb.ip"));
 }
 
-std::string load_xen_vsock() {
+std::string load_xen_vsock(const std::string& options) {
     try {
         load_kernel_module("vsock");
-        load_module_file(std::string(plan_folder) + "/xen_vsock.ko");
+        load_module_file(std::string(plan_folder) + "/xen_vsock.ko", options);
         return {};
     } catch (const std::exception& error) {
         return error.what();

@@ -128,11 +128,11 @@ void mount_all() {
     ::klogctl(set_console_level, nullptr, everything);
 }
 
-void load_module_file(const std::string& file) {
+void load_module_file(const std::string& file, const std::string& options) {
     const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         fail(file);
-    const auto result = ::syscall(SYS_finit_module, fd, "", 0);
+    const auto result = ::syscall(SYS_finit_module, fd, options.c_str(), 0);
     const int error = errno;
     ::close(fd);
     errno = error;

@@ -14,7 +14,7 @@ void mount_all();
 /// std::system_error or std::runtime_error.
 void load_kernel_module(const std::string& name);
 /// Loads one file.
-void load_module_file(const std::string& file);
+void load_module_file(const std::string& file, const std::string& options = {});
 
 /// Mounts Xen's file system, after its module is loaded.
 void mount_xenfs();

@@ -50,6 +50,7 @@ json::value to_json(const run_plan& plan) {
     return json::object{{"mode", plan.mode},
                         {"accelerator", plan.accelerator},
                         {"module", plan.module},
+                        {"module_options", plan.module_options},
                         {"debug_kernel", plan.debug_kernel},
                         {"slowness", plan.slowness},
                         {"interactive", plan.interactive},
@@ -66,6 +67,7 @@ run_plan plan_from_json(const json::value& document) {
     plan.mode = json::value_to<std::string>(object.at("mode"));
     plan.accelerator = json::value_to<std::string>(object.at("accelerator"));
     plan.module = object.at("module").as_bool();
+    plan.module_options = json::value_to<std::string>(object.at("module_options"));
     plan.debug_kernel = object.at("debug_kernel").as_bool();
     plan.slowness = object.at("slowness").to_number<int>();
     plan.interactive = object.at("interactive").as_bool();

@@ -29,6 +29,7 @@ struct run_plan {
     std::string mode = "wall";       ///< "virtual" or "wall"
     std::string accelerator = "tcg"; ///< "tcg" or "kvm"
     bool module = true;              ///< load xen_vsock.ko everywhere
+    std::string module_options;      ///< its parameters
     bool debug_kernel = false;       ///< look for leaks at the end
     int slowness = 1;                ///< time limits are so many times longer
     bool interactive = false;        ///< consoles for a person; ends on the command "stop"

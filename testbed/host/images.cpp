@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "host/argo_xen.hpp"
 #include "host/cpio.hpp"
 #include "host/debug_kernel.hpp"
 #include "host/failure.hpp"
@@ -215,7 +216,10 @@ asio::awaitable<boot_images> obtain_images(const scenario& what, image_cache& ca
         std::rethrow_exception(cause);
     }
     const auto& [kernel, userland] = *built;
-    co_return boot_images{userland.first / "xen",
+    auto xen = userland.first / "xen";
+    if (what.hypervisor == argo_hypervisor)
+        xen = co_await obtain_argo_xen(cache, tell);
+    co_return boot_images{xen,
                           kernel / "vmlinux",
                           kernel / "modules.cpio",
                           userland.first / "archive.cpio",

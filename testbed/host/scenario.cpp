@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "host/argo_xen.hpp"
 #include "host/debug_kernel.hpp"
 #include "host/failure.hpp"
 #include "host/suites.hpp"
@@ -165,10 +166,12 @@ public:
         reader_.texts("programs", result_.programs);
         reader_.text("kernel_args", result_.kernel_args);
         reader_.text("xen_args", result_.xen_args);
+        hypervisor();
         packages(reader_, "packages", result_.packages);
         reader_.texts("kernel_modules", result_.kernel_modules);
         reader_.flag("configured", result_.configured);
         reader_.flag("module", result_.module);
+        reader_.text("module_options", result_.module_options);
         dom0();
         guests();
         links();
@@ -187,6 +190,16 @@ private:
         reader_.text("kernel", result_.kernel, wanted);
         if (result_.kernel != suite_kernel && result_.kernel != debug_kernel)
             reader_.refuse("kernel", wanted);
+    }
+
+    void hypervisor() {
+        constexpr auto wanted = R"("suite" or, with the suite bookworm, "argo")";
+        reader_.text("hypervisor", result_.hypervisor, wanted);
+        const bool argo = result_.hypervisor == argo_hypervisor;
+        if (argo ? result_.suite != "bookworm" : result_.hypervisor != suite_hypervisor)
+            reader_.refuse("hypervisor", wanted);
+        if (argo)
+            result_.xen_args = fmt::format("{} {}", argo_xen_args, result_.xen_args);
     }
 
     // What a domain needs more of under the debug kernel, and what it says that is judged elsewhere.

@@ -39,7 +39,9 @@ struct scenario {
     std::vector<std::string> programs;       ///< more of the artifacts' programs for the images
     std::vector<std::string> kernel_modules; ///< more than the testbed's own
     bool configured = false;
+    std::string hypervisor = "suite"; ///< or "argo"
     bool module = true;
+    std::string module_options;
     std::vector<std::pair<std::string, std::string>> links;
     std::vector<std::pair<std::string, std::string>> environment;
     std::vector<std::string> wait_for;

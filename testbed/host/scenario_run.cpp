@@ -90,6 +90,7 @@ run_plan make_plan(const scenario& what, const run_options& options, const std::
     plan.mode = options.virtual_time ? "virtual" : "wall";
     plan.accelerator = accelerator;
     plan.module = what.module;
+    plan.module_options = what.module_options;
     plan.debug_kernel = what.kernel == debug_kernel;
     plan.slowness = plan.debug_kernel ? debug_kernel_slowness : 1;
     plan.interactive = options.interactive;

@@ -110,6 +110,15 @@ TEST_F(testbed_scenario, settings_replace_keys) {
     EXPECT_EQ(what.dom0_vcpus, 2);
 }
 
+TEST_F(testbed_scenario, argo_is_told_to_xen) {
+    write("scenario.json", R"({"xen_args": "sync_console"})");
+    EXPECT_EQ(load_scenario(folder_).hypervisor, "suite");
+    EXPECT_EQ(load_scenario(folder_).xen_args, "sync_console");
+    const auto argo = load_scenario(folder_, {{"hypervisor", "argo"}, {"module_options", "data_path=argo"}});
+    EXPECT_EQ(argo.xen_args, "argo=1 sync_console");
+    EXPECT_EQ(argo.module_options, "data_path=argo");
+}
+
 TEST_F(testbed_scenario, the_debug_kernel_wants_more) {
     write("scenario.json", R"({"timeout": 10, "guests": [{"memory": 128}, {"memory": 4096}]})");
     const auto plain = load_scenario(folder_);
@@ -130,6 +139,8 @@ TEST_F(testbed_scenario, refusals_say_where_and_what_is_right) {
     expect_refusal(R"({"timeout": "5"})", R"("timeout" is "5", it must be a number of seconds)");
     expect_refusal(R"({"kernel": "fast"})", R"(it must be "suite" or "debug")");
     expect_refusal(R"({"suite": "jessie"})", "one of bookworm, trixie, sid");
+    expect_refusal(R"({"hypervisor": "bhyve"})", R"(it must be "suite" or, with the suite bookworm, "argo")");
+    expect_refusal(R"({"hypervisor": "argo", "suite": "trixie"})", "with the suite bookworm");
     expect_refusal(R"({"guests": {"count": 17}})", "from 1 to 16");
     expect_refusal(R"({"guests": [{"name": "a b"}]})", "is no name for a guest");
     expect_refusal(R"({"guests": [{"name": "a"}, {"name": "a"}]})", "a second guest named a");
