@@ -8,7 +8,8 @@
 #include "trace.h"
 #include "transport.h"
 
-static int conn_attach_vchan(struct xvsock_conn *conn, const struct xvsock_message *request)
+int xvsock_conn_attach_vchan(struct xvsock_conn *conn, const struct xvsock_message *request,
+			     u64 buffer_size)
 {
 	if (!conn->vchan) {
 		struct xvsock_vchan *vchan = xvsock_vchan_attach(conn->peer->domid,
@@ -212,7 +213,7 @@ enum xvsock_reason xvsock_conn_accept(struct xvsock_peer *peer, struct xvsock_se
 		goto put_conn;
 	trace_xvsock_conn(conn, XVSOCK_TRACE_REQUESTED, 0);
 
-	err = conn_attach_vchan(conn, request);
+	err = peer->path->attach(conn, request, READ_ONCE(vsock_sk(listener)->buffer_size));
 	if (err) {
 		/* -ENOSPC: we are out of event channels */
 		reason = err == -ENOMEM || err == -ENOSPC ? XVSOCK_REASON_NOMEM :

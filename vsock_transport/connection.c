@@ -7,6 +7,7 @@
 #include <linux/slab.h>
 #include <net/sock.h>
 
+#include "argo_path.h"
 #include "connection.h"
 #include "control.h"
 #include "plain.h"
@@ -42,6 +43,7 @@ static void conn_free(struct kref *ref)
 
 	xvsock_peer_put(conn->peer);
 	kfree(conn->plain);
+	kfree(conn->argo);
 	kfree(conn);
 }
 
@@ -63,7 +65,7 @@ void xvsock_conn_violation(struct xvsock_conn *conn, const char *what)
 	xvsock_conn_queue_event(conn);
 }
 
-void xvsock_conn_owe(struct xvsock_conn *conn, u8 owed)
+void xvsock_conn_owe(struct xvsock_conn *conn, u16 owed)
 {
 	lockdep_assert_held(&conn->peer->lock);
 	conn->owes |= owed;
@@ -112,6 +114,9 @@ unsigned int xvsock_conn_release_rings(struct xvsock_conn *conn)
 	unsigned int held = 0;
 
 	conn->page = NULL;
+	conn->our_live = NULL;
+	if (conn->argo)
+		xvsock_argo_release(conn);
 	if (conn->server) {
 		held += xvsock_pages_revoke(&conn->tx.pages);
 		held += xvsock_pages_revoke(&conn->rx.pages);
@@ -130,7 +135,7 @@ static void conn_set_live(struct xvsock_conn *conn, u8 live)
 {
 	u8 before = conn->live;
 
-	if (!conn->page)
+	if (!conn->our_live)
 		return;
 	conn->live = live;
 	if (conn->plain) {
@@ -141,24 +146,14 @@ static void conn_set_live(struct xvsock_conn *conn, u8 live)
 		return;
 	trace_xvsock_conn(conn, XVSOCK_TRACE_SHUTDOWN, live);
 	vchan_store_release(conn->our_live, live);
-	/* A peer that has closed gets no more from its socket: RESET is all it waits for. */
-	if (vchan_load_acquire(conn->peer_live) == VCHAN_CLOSED)
-		return;
-	/* Not asked for, so always kicked: it happens at most four times. */
-	conn->counters.kicks++;
-	xvsock_vchan_kick(conn->vchan);
+	conn->peer->path->live_changed(conn);
 }
 
 void xvsock_conn_set_limit(struct xvsock_conn *conn, u64 bytes)
 {
 	if (!conn->attached)
 		return;
-	WRITE_ONCE(conn->rx.share->limit, min_t(u64, bytes, U32_MAX));
-	/* A writer that was held back by the old one looks again; the barrier is in there. */
-	if (vchan_notify_take(conn->asked_of_us, VCHAN_NOTIFY_READ)) {
-		conn->counters.kicks++;
-		xvsock_vchan_kick(conn->vchan);
-	}
+	conn->peer->path->set_limit(conn, bytes);
 	/* So does ours, who has the same limit from this side. */
 	conn->sk->sk_write_space(conn->sk);
 }
@@ -349,8 +344,8 @@ static bool conn_begin_closing(struct xvsock_conn *conn)
 	withdrawn = conn->initiator && !conn->requested;
 	if (withdrawn)
 		conn->let_go = true;
-	/* An acceptor owes at most the RESPONSE that has to go before its RESET. */
-	conn->owes &= conn->initiator ? 0 : XVSOCK_OWES_RESPONSE;
+	/* What still has to be said: how it ends, and the RESPONSE that goes before that. */
+	conn->owes &= XVSOCK_OWES_LIVE | (conn->initiator ? 0 : XVSOCK_OWES_RESPONSE);
 	listed = !list_empty(&conn->to_send) && !conn->owes;
 	if (listed)
 		list_del_init(&conn->to_send);
@@ -380,8 +375,7 @@ static void conn_close_work(struct work_struct *work)
 	 * The vchan stays for now: while our REQUEST is unanswered, the peer
 	 * may still bind to the port, so the port must stay ours.
 	 */
-	if (conn->vchan)
-		xvsock_vchan_part(conn->vchan);
+	conn->peer->path->part(conn);
 	xvsock_conn_stop(conn);
 	if (conn->sk)
 		sock_put(conn->sk);

@@ -25,6 +25,7 @@
 #include <net/af_vsock.h>
 #include <vchan/notify.h>
 
+#include "path.h"
 #include "peer.h"
 #include "ring.h"
 #include "vchan.h"
@@ -38,7 +39,8 @@ enum xvsock_owed {
 	XVSOCK_OWES_GROW_RX = 0x10,
 	XVSOCK_OWES_GROWN_TX = 0x20, /* the acceptor's, likewise */
 	XVSOCK_OWES_GROWN_RX = 0x40,
-	XVSOCK_OWES_RESET = 0x80, /* last: nothing follows it */
+	XVSOCK_OWES_LIVE = 0x80, /* Argo: what our_live says */
+	XVSOCK_OWES_RESET = 0x100, /* last: nothing follows it */
 };
 
 /* What has happened on a connection. Each is written in one context only, as said there. */
@@ -56,6 +58,8 @@ struct xvsock_counters {
 	u64 spurious; /* events without any change */
 };
 
+struct xvsock_argo_conn;
+
 struct xvsock_conn {
 	struct kref ref;
 	struct xvsock_peer *peer; /* referenced */
@@ -67,9 +71,10 @@ struct xvsock_conn {
 	u32 dst_port;
 
 	/* Set up before the socket is connected, given up after it is gone. */
-	struct xvsock_vchan *vchan;
+	struct xvsock_vchan *vchan; /* NULL on Argo */
+	struct xvsock_argo_conn *argo; /* NULL on vchan */
 	struct vchan_page *page; /* the vchan's; peer-writable */
-	u8 *our_live;
+	u8 *our_live; /* NULL once nothing is to be said any more */
 	u8 *peer_live; /* peer-writable */
 	u8 *asked_of_us; /* notify bits that the peer sets and we clear */
 	u8 *asked_of_peer; /* notify bits that we set and the peer clears */
@@ -102,7 +107,7 @@ struct xvsock_conn {
 	grant_ref_t kept; /* 0, or what RESET names: the vchan that the acceptor keeps */
 	bool closing; /* the socket is going: nothing is queued any more */
 	bool closed; /* the socket is gone, and no work or event of ours is left */
-	u8 owes; /* bits of enum xvsock_owed */
+	u16 owes; /* bits of enum xvsock_owed */
 	struct xvsock_served *served; /* acceptor: busy until RESPONSE is written */
 	struct list_head to_send; /* in peer->to_request or peer->to_tell */
 	unsigned int ring_pages; /* of large rings; on the peer's account */
@@ -150,6 +155,11 @@ struct sock *xvsock_conn_find_listener(u32 port);
 /* A new connection, referenced by the caller, or NULL. */
 struct xvsock_conn *xvsock_conn_create(struct xvsock_peer *peer, bool initiator);
 
+/* The vchan's prepare and attach of path.h. */
+int xvsock_conn_prepare_vchan(struct xvsock_conn *conn, u64 buffer_size);
+int xvsock_conn_attach_vchan(struct xvsock_conn *conn, const struct xvsock_message *request,
+			     u64 buffer_size);
+
 /* Points the connection at its shared page, which is granted or mapped. */
 void xvsock_conn_point_at_page(struct xvsock_conn *conn, unsigned int left_order,
 			       unsigned int right_order);
@@ -178,7 +188,7 @@ void xvsock_conn_end_initiated(struct xvsock_conn *conn);
 void xvsock_conn_end_accepted(struct xvsock_conn *conn);
 
 /* Puts messages on the connection's account; the caller flushes. peer->lock held. */
-void xvsock_conn_owe(struct xvsock_conn *conn, u8 owed);
+void xvsock_conn_owe(struct xvsock_conn *conn, u16 owed);
 
 /* The peer broke a rule of this connection, and gets the end of it. Any context. */
 void xvsock_conn_violation(struct xvsock_conn *conn, const char *what);
@@ -226,18 +236,19 @@ static inline struct xvsock_conn *xvsock_conn_of(struct vsock_sock *vsk)
 	return vsk->trans;
 }
 
-/* data_path.c: bytes between the user's iovec and the rings; lock_sock held. */
-ssize_t xvsock_data_enqueue(struct xvsock_conn *conn, struct msghdr *msg, size_t len);
-ssize_t xvsock_data_dequeue(struct xvsock_conn *conn, struct msghdr *msg, size_t len, int flags);
-
 /*
- * Bytes to read, or room to write. With less than `target` bytes, or no room,
- * the peer is asked to kick when there is more.
+ * The data path of the vchan, in data_path.c and spin.c; path.h says what they do.
+ * The spins use the first two.
  */
-size_t xvsock_data_avail(struct xvsock_conn *conn, size_t target);
-size_t xvsock_data_space(struct xvsock_conn *conn);
-/* Whether there are `target` bytes, or as many of them as there can be. */
-bool xvsock_data_ready(struct xvsock_conn *conn, size_t target);
+size_t xvsock_vchan_avail(struct xvsock_conn *conn, size_t target);
+size_t xvsock_vchan_space(struct xvsock_conn *conn);
+void xvsock_vchan_spin_for_data(struct xvsock_conn *conn);
+void xvsock_vchan_spin_for_space(struct xvsock_conn *conn);
+
+/* spin.c: how long to look, and what became of it. Both paths adapt so. lock_sock held. */
+u32 xvsock_spin_time_ns(struct xvsock_conn *conn);
+void xvsock_spin_adapt(struct xvsock_conn *conn, bool found);
+bool xvsock_spin_while(struct xvsock_conn *conn, const u32 *index, u32 value, u32 ns);
 
 /*
  * growth.c: from the small ring to a large one. Asks for a large ring behind
@@ -250,16 +261,8 @@ bool xvsock_growth_follow(struct xvsock_conn *conn);
 /* WANT, GROW and GROWN; called by control_work, no lock held. */
 void xvsock_growth_message(struct xvsock_conn *conn, const struct xvsock_message *msg);
 /* Writes the message that is owed. peer->lock held. */
-void xvsock_growth_fill(struct xvsock_conn *conn, u8 owed, struct xvsock_message *msg);
+void xvsock_growth_fill(struct xvsock_conn *conn, u16 owed, struct xvsock_message *msg);
 void xvsock_growth_work(struct work_struct *work);
-
-/*
- * spin.c: before a blocking call sleeps, looks for data or room for a short
- * while. If there is some, whoever waits on the socket is woken; else the peer
- * has been asked for a kick. lock_sock held, the caller is on the wait queue.
- */
-void xvsock_spin_for_data(struct xvsock_conn *conn);
-void xvsock_spin_for_space(struct xvsock_conn *conn);
 
 /*
  * tap.c: what vsockmon devices show. `tx` is from here to the peer. Costs a

@@ -11,10 +11,12 @@
  *
  * control_work never waits for a socket: what has to is a work of its own.
  */
+#include <linux/random.h>
 #include <linux/slab.h>
 #include <net/sock.h>
 #include <vchan/notify.h>
 
+#include "argo_path.h"
 #include "connection.h"
 #include "control.h"
 #include "trace.h"
@@ -28,7 +30,7 @@
 static_assert(XVSOCK_TYPE_STREAM == SOCK_STREAM);
 static_assert(XVSOCK_PORT_ANY == VMADDR_PORT_ANY);
 
-static void control_broken(struct xvsock_peer *peer, const char *what)
+void xvsock_control_broken(struct xvsock_peer *peer, const char *what)
 {
 	bool first;
 
@@ -48,8 +50,9 @@ static void control_broken(struct xvsock_peer *peer, const char *what)
  * Whether a message fits. If not, the peer is asked to kick when one does. A
  * corrupt index is left to control_work to find and act on.
  */
-static bool control_has_room(struct xvsock_control *control)
+bool xvsock_control_vchan_has_room(struct xvsock_peer *peer)
 {
+	struct xvsock_control *control = &peer->control;
 	u32 space;
 
 	vchan_writer_space(&control->tx, &space);
@@ -60,14 +63,30 @@ static bool control_has_room(struct xvsock_control *control)
 	return space >= MESSAGE_SIZE;
 }
 
-static void control_write(struct xvsock_peer *peer, const struct xvsock_message *msg)
+void xvsock_control_vchan_write(struct xvsock_peer *peer, const struct xvsock_message *msg)
 {
 	struct xvsock_control *control = &peer->control;
 	struct vchan_span span = vchan_span_at(&control->tx, 0, MESSAGE_SIZE, control->tx.size);
 
-	trace_xvsock_control(peer->cid, true, msg);
 	memcpy(control->tx_ring + span.offset, msg, MESSAGE_SIZE);
 	vchan_writer_advance(&control->tx, MESSAGE_SIZE);
+}
+
+void xvsock_control_vchan_written(struct xvsock_peer *peer)
+{
+	if (vchan_notify_take(peer->control.asked_of_us, VCHAN_NOTIFY_WRITE))
+		xvsock_event_kick(&peer->control.event);
+}
+
+static bool control_has_room(struct xvsock_peer *peer)
+{
+	return peer->path->control_has_room(peer);
+}
+
+static void control_write(struct xvsock_peer *peer, const struct xvsock_message *msg)
+{
+	trace_xvsock_control(peer->cid, true, msg);
+	peer->path->control_write(peer, msg);
 }
 
 static void control_write_request(struct xvsock_peer *peer, struct xvsock_conn *conn)
@@ -79,8 +98,8 @@ static void control_write_request(struct xvsock_peer *peer, struct xvsock_conn *
 		.id = conn->id,
 		.src_port = conn->src_port,
 		.dst_port = conn->dst_port,
-		.ring_ref = conn->vchan->ref,
-		.event_channel = conn->vchan->server_port,
+		.ring_ref = conn->vchan ? conn->vchan->ref : 0,
+		.event_channel = conn->vchan ? conn->vchan->server_port : 0,
 		.left_order = XVSOCK_LEFT_ORDER,
 		.right_order = XVSOCK_RIGHT_ORDER,
 	};
@@ -113,7 +132,7 @@ static bool control_send_refusal(struct xvsock_peer *peer)
 	for (served = peer->served; served < peer->served + XVSOCK_REQUEST_WINDOW; served++) {
 		if (!served->refused)
 			continue;
-		if (!control_has_room(&peer->control))
+		if (!control_has_room(peer))
 			return false;
 		control_write_refusal(peer, &served->msg);
 		served->refused = false;
@@ -126,7 +145,7 @@ static bool control_send_refusal(struct xvsock_peer *peer)
 /* Writes the first of the messages that the connection owes. */
 static void control_write_owed(struct xvsock_peer *peer, struct xvsock_conn *conn)
 {
-	u8 owed = conn->owes & -conn->owes;
+	u16 owed = conn->owes & -conn->owes;
 	struct xvsock_message msg = {
 		.version = XVSOCK_PROTOCOL_VERSION,
 		.id = conn->id,
@@ -136,6 +155,9 @@ static void control_write_owed(struct xvsock_peer *peer, struct xvsock_conn *con
 	case XVSOCK_OWES_RESPONSE:
 		msg.op = XVSOCK_OP_RESPONSE;
 		conn->served->busy = false;
+		break;
+	case XVSOCK_OWES_LIVE:
+		xvsock_argo_fill_live(conn, &msg);
 		break;
 	case XVSOCK_OWES_RESET:
 		msg.op = XVSOCK_OP_RESET;
@@ -171,14 +193,14 @@ static bool control_send_one(struct xvsock_peer *peer)
 		return true;
 
 	vchan = xvsock_vchan_to_tell(peer);
-	if (vchan && control_has_room(&peer->control)) {
+	if (vchan && control_has_room(peer)) {
 		control_write_release(peer, vchan);
 		return true;
 	}
 
 	conn = list_first_entry_or_null(&peer->to_tell, struct xvsock_conn, to_send);
 	if (conn) {
-		if (!control_has_room(&peer->control))
+		if (!control_has_room(peer))
 			return false;
 		control_write_owed(peer, conn);
 		if (conn->owes)
@@ -186,7 +208,7 @@ static bool control_send_one(struct xvsock_peer *peer)
 	} else {
 		conn = list_first_entry_or_null(&peer->to_request, struct xvsock_conn, to_send);
 		if (!conn || peer->unanswered >= XVSOCK_REQUEST_WINDOW ||
-		    !control_has_room(&peer->control))
+		    !control_has_room(peer))
 			return false;
 		control_write_request(peer, conn);
 	}
@@ -203,8 +225,8 @@ bool xvsock_control_flush(struct xvsock_peer *peer)
 	if (peer->up) {
 		while (control_send_one(peer))
 			sent = true;
-		if (sent && vchan_notify_take(peer->control.asked_of_us, VCHAN_NOTIFY_WRITE))
-			xvsock_event_kick(&peer->control.event);
+		if (sent)
+			peer->path->control_written(peer);
 	}
 	spin_unlock(&peer->lock);
 	return sent;
@@ -300,31 +322,50 @@ static void control_release(struct xvsock_peer *peer, const struct xvsock_messag
 		xvsock_peer_violation(peer, "a release that was not due");
 }
 
-static void control_dispatch(struct xvsock_peer *peer, const struct xvsock_message *msg)
+/* Whether the path of this link has a use for it. */
+static bool control_op_known(const struct xvsock_peer *peer, u8 op)
+{
+	bool argo = peer->path == &xvsock_argo_path;
+
+	switch (op) {
+	case XVSOCK_OP_REQUEST:
+	case XVSOCK_OP_RESPONSE:
+	case XVSOCK_OP_RESET:
+		return true;
+	case XVSOCK_OP_LIVE_INITIATOR:
+	case XVSOCK_OP_LIVE_ACCEPTOR:
+		return argo;
+	default:
+		return !argo;
+	}
+}
+
+void xvsock_control_dispatch(struct xvsock_peer *peer, const struct xvsock_message *msg)
 {
 	enum xvsock_verdict verdict = xvsock_message_judge(msg);
 	struct xvsock_conn *conn;
 
 	trace_xvsock_control(peer->cid, false, msg);
 	if (verdict == XVSOCK_VERDICT_VERSION) {
-		control_broken(peer, "a message of an unknown version");
+		xvsock_control_broken(peer, "a message of an unknown version");
 		return;
 	}
-	if (verdict == XVSOCK_VERDICT_OP) {
-		control_broken(peer, "an unknown message");
+	if (verdict == XVSOCK_VERDICT_OP || !control_op_known(peer, msg->op)) {
+		xvsock_control_broken(peer, "an unknown message");
 		return;
 	}
 
 	switch (msg->op) {
 	case XVSOCK_OP_REQUEST:
 		if (!control_serve(peer, msg, verdict == XVSOCK_VERDICT_REFUSE))
-			control_broken(peer, "more requests than the window allows");
+			xvsock_control_broken(peer, "more requests than the window allows");
 		return;
 	case XVSOCK_OP_RELEASE:
 	case XVSOCK_OP_RELEASED:
 		control_release(peer, msg, verdict == XVSOCK_VERDICT_GOOD);
 		return;
 	case XVSOCK_OP_GROW:
+	case XVSOCK_OP_LIVE_INITIATOR:
 		/* It may have crossed the RESET of a connection that is gone. */
 		conn = control_find(&peer->accepted, msg->id);
 		if (!conn)
@@ -342,6 +383,8 @@ static void control_dispatch(struct xvsock_peer *peer, const struct xvsock_messa
 		xvsock_conn_violation(conn, "a malformed message");
 	else if (msg->op == XVSOCK_OP_RESPONSE || msg->op == XVSOCK_OP_RESET)
 		xvsock_conn_answered(conn, msg);
+	else if (conn->argo)
+		xvsock_argo_live_message(conn, msg);
 	else
 		xvsock_growth_message(conn, msg);
 	xvsock_conn_put(conn);
@@ -360,7 +403,7 @@ static bool control_tx_moved(struct xvsock_peer *peer)
 	valid = vchan_writer_space(&peer->control.tx, &space);
 	spin_unlock(&peer->lock);
 	if (!valid)
-		control_broken(peer, "an impossible control ring index");
+		xvsock_control_broken(peer, "an impossible control ring index");
 	return moved;
 }
 
@@ -376,14 +419,14 @@ static void control_work(struct work_struct *work)
 
 	do {
 		while ((more = control_read(control, &msg)) > 0) {
-			control_dispatch(peer, &msg);
+			xvsock_control_dispatch(peer, &msg);
 			if (READ_ONCE(peer->broken) || ++handled == CONTROL_BATCH)
 				break;
 		}
 		xvsock_control_flush(peer);
 
 		if (more < 0)
-			control_broken(peer, "an impossible control ring index");
+			xvsock_control_broken(peer, "an impossible control ring index");
 		if (READ_ONCE(peer->broken))
 			return; /* no EOI: the event channel is about to be closed */
 		if (handled >= CONTROL_BATCH) {
@@ -434,15 +477,15 @@ void xvsock_control_init(struct xvsock_peer *peer)
 {
 	unsigned int i;
 
-	INIT_WORK(&peer->control_work, control_work);
+	INIT_WORK(&peer->control_work, peer->path == &xvsock_argo_path ? xvsock_argo_control_work :
+							 control_work);
 	for (i = 0; i < XVSOCK_REQUEST_WINDOW; i++) {
 		peer->served[i].peer = peer;
 		INIT_WORK(&peer->served[i].work, control_serve_work);
 	}
 }
 
-/* From now on messages may be sent. */
-static void control_open(struct xvsock_peer *peer)
+void xvsock_control_open(struct xvsock_peer *peer)
 {
 	spin_lock(&peer->lock);
 	peer->up = true;
@@ -455,6 +498,12 @@ int xvsock_control_offer(struct xvsock_peer *peer)
 	struct vchan_page *page;
 	int err;
 
+	if (peer->path == &xvsock_argo_path) {
+		/* It tells one offer from another. */
+		peer->offer = get_random_u32() | 1;
+		return xvsock_argo_control_open(peer);
+	}
+
 	err = xvsock_pages_grant(&control->shared, 1, peer->domid, false);
 	if (err)
 		return err;
@@ -466,6 +515,7 @@ int xvsock_control_offer(struct xvsock_peer *peer)
 	page->cli_notify = VCHAN_NOTIFY_WRITE;
 	page->srv_notify = VCHAN_NOTIFY_WRITE;
 	control_layout(peer, true);
+	peer->offer = control->shared.refs[0];
 
 	err = xvsock_event_alloc(&control->event, peer->domid, control_interrupt,
 				 "xvsock-control", peer);
@@ -473,21 +523,28 @@ int xvsock_control_offer(struct xvsock_peer *peer)
 		xvsock_pages_revoke(&control->shared);
 		return err;
 	}
-	control_open(peer);
+	xvsock_control_open(peer);
 	return 0;
 }
 
 void xvsock_control_take(struct xvsock_peer *peer)
 {
-	struct vchan_page *page = xvsock_page(&peer->control.shared, 0);
+	struct vchan_page *page;
 
+	if (peer->path == &xvsock_argo_path)
+		return;
+	page = xvsock_page(&peer->control.shared, 0);
 	vchan_store_release(&page->cli_live, VCHAN_OPEN);
 }
 
 bool xvsock_control_taken(struct xvsock_peer *peer)
 {
-	const struct vchan_page *page = xvsock_page(&peer->control.shared, 0);
+	const struct vchan_page *page;
 
+	/* A backend that comes anew takes what the frontend has made. */
+	if (peer->path == &xvsock_argo_path)
+		return false;
+	page = xvsock_page(&peer->control.shared, 0);
 	return vchan_load_acquire(&page->cli_live) != VCHAN_WAITING;
 }
 
@@ -496,6 +553,8 @@ int xvsock_control_attach(struct xvsock_peer *peer, grant_ref_t ref, evtchn_port
 	struct xvsock_control *control = &peer->control;
 	int err;
 
+	if (peer->path == &xvsock_argo_path)
+		return xvsock_argo_control_open(peer);
 	err = xvsock_pages_map(&control->shared, &ref, 1, peer->domid, false);
 	if (err)
 		return err;
@@ -507,7 +566,7 @@ int xvsock_control_attach(struct xvsock_peer *peer, grant_ref_t ref, evtchn_port
 		xvsock_pages_unmap(&control->shared);
 		return err;
 	}
-	control_open(peer);
+	xvsock_control_open(peer);
 	/* What the frontend sent before the port was bound came without an event. */
 	queue_work(xvsock_control_wq, &peer->control_work);
 	return 0;
@@ -518,6 +577,10 @@ void xvsock_control_close(struct xvsock_peer *peer, struct xvsock_pages *held)
 	struct xvsock_control *control = &peer->control;
 
 	*held = (struct xvsock_pages){};
+	if (peer->argo_control.size) {
+		xvsock_argo_control_close(peer);
+		return;
+	}
 	if (!control->event.irq)
 		return;
 	/* The work uses the irq for its EOI, so the handler stops first, then the work. */

@@ -28,4 +28,18 @@ void xvsock_control_close(struct xvsock_peer *peer, struct xvsock_pages *held);
 /* Sends what waits in the peer's lists, as far as there is room. Whether there was anything. */
 bool xvsock_control_flush(struct xvsock_peer *peer);
 
+/* The peer broke the protocol: the link comes down. Process context, no lock held. */
+void xvsock_control_broken(struct xvsock_peer *peer, const char *what);
+
+/* Acts on a message that has come; control_work only. */
+void xvsock_control_dispatch(struct xvsock_peer *peer, const struct xvsock_message *msg);
+
+/* From now on messages may be sent. */
+void xvsock_control_open(struct xvsock_peer *peer);
+
+/* What the vchan's path says of these (path.h). */
+bool xvsock_control_vchan_has_room(struct xvsock_peer *peer);
+void xvsock_control_vchan_write(struct xvsock_peer *peer, const struct xvsock_message *msg);
+void xvsock_control_vchan_written(struct xvsock_peer *peer);
+
 #endif /* XVSOCK_CONTROL_H */

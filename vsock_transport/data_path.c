@@ -17,6 +17,7 @@
 #include <net/sock.h>
 
 #include "connection.h"
+#include "control.h"
 
 static void kick_if_asked(struct xvsock_conn *conn, u8 bit)
 {
@@ -97,7 +98,7 @@ static u32 rx_target(struct xvsock_conn *conn, size_t target)
  * A writer that waits for room is kicked when half the ring is free, not for
  * every byte that we take: that keeps the two sides from waking each other in
  * turn. It is not forgotten: whoever has taken less than half of a full ring
- * and then waits for more is about to see xvsock_data_avail() do this too.
+ * and then waits for more is about to see xvsock_vchan_avail() do this too.
  */
 static void kick_waiting_writer(struct xvsock_conn *conn, u32 filled)
 {
@@ -105,7 +106,7 @@ static void kick_waiting_writer(struct xvsock_conn *conn, u32 filled)
 		kick_if_asked(conn, VCHAN_NOTIFY_READ);
 }
 
-size_t xvsock_data_avail(struct xvsock_conn *conn, size_t target)
+size_t xvsock_vchan_avail(struct xvsock_conn *conn, size_t target)
 {
 	u32 avail;
 
@@ -123,14 +124,14 @@ size_t xvsock_data_avail(struct xvsock_conn *conn, size_t target)
 	return avail;
 }
 
-bool xvsock_data_ready(struct xvsock_conn *conn, size_t target)
+static bool vchan_ready(struct xvsock_conn *conn, size_t target)
 {
-	size_t avail = xvsock_data_avail(conn, target);
+	size_t avail = xvsock_vchan_avail(conn, target);
 
 	return avail >= target || (conn->attached && avail >= rx_target(conn, target));
 }
 
-size_t xvsock_data_space(struct xvsock_conn *conn)
+size_t xvsock_vchan_space(struct xvsock_conn *conn)
 {
 	u32 space;
 
@@ -147,7 +148,7 @@ size_t xvsock_data_space(struct xvsock_conn *conn)
 	return space;
 }
 
-ssize_t xvsock_data_enqueue(struct xvsock_conn *conn, struct msghdr *msg, size_t len)
+static ssize_t vchan_enqueue(struct xvsock_conn *conn, struct msghdr *msg, size_t len)
 {
 	struct xvsock_ring *tx = &conn->tx;
 	u32 space, want, done = 0;
@@ -180,7 +181,7 @@ ssize_t xvsock_data_enqueue(struct xvsock_conn *conn, struct msghdr *msg, size_t
 	return done;
 }
 
-ssize_t xvsock_data_dequeue(struct xvsock_conn *conn, struct msghdr *msg, size_t len, int flags)
+static ssize_t vchan_dequeue(struct xvsock_conn *conn, struct msghdr *msg, size_t len, int flags)
 {
 	struct xvsock_ring *rx = &conn->rx;
 	u32 avail, want, done = 0;
@@ -280,3 +281,49 @@ irqreturn_t xvsock_data_interrupt(int irq, void *data)
 	xen_irq_lateeoi(irq, eoi_flags);
 	return IRQ_HANDLED;
 }
+
+static void vchan_part(struct xvsock_conn *conn)
+{
+	if (conn->vchan)
+		xvsock_vchan_part(conn->vchan);
+}
+
+static void vchan_live_changed(struct xvsock_conn *conn)
+{
+	/* A peer that has closed gets no more from its socket: RESET is all it waits for. */
+	if (vchan_load_acquire(conn->peer_live) == VCHAN_CLOSED)
+		return;
+	/* Not asked for, so always kicked: it happens at most four times. */
+	conn->counters.kicks++;
+	xvsock_vchan_kick(conn->vchan);
+}
+
+static void vchan_set_limit(struct xvsock_conn *conn, u64 bytes)
+{
+	WRITE_ONCE(conn->rx.share->limit, min_t(u64, bytes, U32_MAX));
+	/* A writer that was held back by the old one looks again; the barrier is in there. */
+	kick_if_asked(conn, VCHAN_NOTIFY_READ);
+}
+
+const struct xvsock_path xvsock_vchan_path = {
+	.name = "vchan",
+
+	.control_has_room = xvsock_control_vchan_has_room,
+	.control_write = xvsock_control_vchan_write,
+	.control_written = xvsock_control_vchan_written,
+
+	.prepare = xvsock_conn_prepare_vchan,
+	.attach = xvsock_conn_attach_vchan,
+	.part = vchan_part,
+	.live_changed = vchan_live_changed,
+	.set_limit = vchan_set_limit,
+
+	.enqueue = vchan_enqueue,
+	.dequeue = vchan_dequeue,
+	.avail = xvsock_vchan_avail,
+	.space = xvsock_vchan_space,
+	.ready = vchan_ready,
+
+	.spin_for_data = xvsock_vchan_spin_for_data,
+	.spin_for_space = xvsock_vchan_spin_for_space,
+};

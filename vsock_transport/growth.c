@@ -160,7 +160,7 @@ static void growth_make(struct xvsock_conn *conn, struct xvsock_ring *ring, unsi
 	bool tx = ring == &conn->tx;
 	enum xvsock_growth made;
 	u32 refusal;
-	u8 owed;
+	u16 owed;
 
 	if (!conn->initiator) {
 		refusal = growth_map(conn, ring);
@@ -253,7 +253,7 @@ static const char *growth_take(struct xvsock_conn *conn, struct xvsock_ring *rin
 			       const struct xvsock_message *msg, unsigned int order)
 {
 	bool tx = ring == &conn->tx;
-	u8 owed;
+	u16 owed;
 
 	lockdep_assert_held(&conn->peer->lock);
 	switch (msg->op) {
@@ -338,7 +338,7 @@ void xvsock_growth_message(struct xvsock_conn *conn, const struct xvsock_message
 		growth_wake(conn);
 }
 
-void xvsock_growth_fill(struct xvsock_conn *conn, u8 owed, struct xvsock_message *msg)
+void xvsock_growth_fill(struct xvsock_conn *conn, u16 owed, struct xvsock_message *msg)
 {
 	bool tx = owed & (XVSOCK_OWES_WANT_TX | XVSOCK_OWES_GROW_TX | XVSOCK_OWES_GROWN_TX);
 	const struct xvsock_ring *ring = tx ? &conn->tx : &conn->rx;

@@ -2,13 +2,14 @@
 /* The side that connects: it allocates and grants, asks, and takes the answer. */
 #include <net/sock.h>
 
+#include "argo_path.h"
 #include "connection.h"
 #include "control.h"
 #include "limits.h"
 #include "plain.h"
 #include "trace.h"
 
-static int conn_prepare_vchan(struct xvsock_conn *conn, u64 buffer_size)
+int xvsock_conn_prepare_vchan(struct xvsock_conn *conn, u64 buffer_size)
 {
 	struct vchan_page *page;
 
@@ -53,8 +54,8 @@ static int conn_enter_initiated(struct xvsock_conn *conn)
 	if (err)
 		return err;
 
-	err = xa_alloc_cyclic(&peer->initiated, &conn->id, xvsock_conn_get(conn), xa_limit_32b,
-			      &peer->next_id, GFP_KERNEL);
+	err = xa_alloc_cyclic(&peer->initiated, &conn->id, xvsock_conn_get(conn),
+			      XA_LIMIT(1, XVSOCK_ID_MAX), &peer->next_id, GFP_KERNEL);
 	if (err < 0) {
 		xvsock_conn_put(conn);
 		spin_lock(&peer->lock);
@@ -78,6 +79,7 @@ void xvsock_conn_end_initiated(struct xvsock_conn *conn)
 	struct xvsock_vchan *vchan = conn->vchan;
 	struct xvsock_peer *peer = conn->peer;
 	unsigned int held;
+	bool listed;
 
 	trace_xvsock_conn(conn, XVSOCK_TRACE_ENDED, 0);
 	held = xvsock_conn_release_rings(conn);
@@ -91,6 +93,9 @@ void xvsock_conn_end_initiated(struct xvsock_conn *conn)
 	/* In one step, so that stat.c counts it once. */
 	spin_lock(&peer->lock);
 	xa_erase(&peer->initiated, conn->id);
+	listed = !list_empty(&conn->to_send); /* what it would still say, nobody waits for */
+	if (listed)
+		list_del_init(&conn->to_send);
 	if (vchan && peer->up) {
 		xvsock_vchan_rest(peer, vchan);
 		vchan = NULL;
@@ -103,6 +108,8 @@ void xvsock_conn_end_initiated(struct xvsock_conn *conn)
 	spin_unlock(&peer->lock);
 	if (vchan)
 		xvsock_vchan_end(vchan);
+	if (listed)
+		xvsock_conn_put(conn); /* the list's */
 	xvsock_conn_put(conn); /* the table's */
 }
 
@@ -123,12 +130,13 @@ int xvsock_conn_connect(struct vsock_sock *vsk, struct xvsock_peer *peer)
 	err = conn_enter_initiated(conn);
 	if (err)
 		goto put;
-	err = conn_prepare_vchan(conn, vsk->buffer_size);
+	err = peer->path->prepare(conn, vsk->buffer_size);
 	if (err)
 		goto leave;
 
 	conn->sk = sk;
-	xvsock_vchan_use(conn->vchan, conn);
+	if (conn->vchan)
+		xvsock_vchan_use(conn->vchan, conn);
 	conn->attached = true;
 
 	trace_xvsock_conn(conn, XVSOCK_TRACE_REQUESTED, 0);
@@ -238,13 +246,16 @@ void xvsock_conn_answered(struct xvsock_conn *conn, const struct xvsock_message 
 			conn->refusal = msg->reason;
 			conn->let_go = true;
 			/* Who keeps something else has let go all the same, or is to blame. */
-			strange = msg->ring_ref && msg->ring_ref != conn->vchan->ref;
+			strange = msg->ring_ref &&
+				  (!conn->vchan || msg->ring_ref != conn->vchan->ref);
 			conn->kept = strange ? 0 : msg->ring_ref;
 			end = conn->closed;
 			peer->totals.refused += first;
 		} else {
 			conn->accepted = true;
 			peer->totals.connected++;
+			if (conn->argo)
+				xvsock_argo_accepted(conn);
 		}
 	}
 	spin_unlock(&peer->lock);

@@ -231,6 +231,8 @@ int xvsock_link_publish(const char *path, grant_ref_t ref, evtchn_port_t port,
 			err = xenbus_printf(xbt, path, "event-channel", "%u", port);
 		if (!err && version)
 			err = xenbus_printf(xbt, path, "version", "%u", version);
+		if (!err && version)
+			err = xenbus_printf(xbt, path, "data-path", "%s", xvsock_path->name);
 		if (err) {
 			xenbus_transaction_end(xbt, 1);
 			return err;
@@ -266,8 +268,7 @@ static void front_connect(struct xvsock_link *link)
 	if (err)
 		goto fail;
 	link->peer = peer;
-	err = xvsock_link_publish(dev->nodename, peer->control.shared.refs[0],
-				  peer->control.event.port, version);
+	err = xvsock_link_publish(dev->nodename, peer->offer, peer->control.event.port, version);
 	if (err) {
 		link_down(link);
 		link_error(link, err, "writing the control page to xenstore");
@@ -351,6 +352,26 @@ static int front_probe(struct xenbus_device *dev, const struct xenbus_device_id 
 
 /* -- backend ------------------------------------------------------------- */
 
+/* Whether the frontend has chosen our data path; one that says nothing knows only vchan. */
+static int back_compare_path(struct xvsock_link *link)
+{
+	char *theirs = xenbus_read(XBT_NIL, link->dev->otherend, "data-path", NULL);
+	const char *name = IS_ERR(theirs) ? xvsock_vchan_path.name : theirs;
+	int err = 0;
+
+	if (PTR_ERR_OR_ZERO(theirs) == -ENOMEM)
+		return -ENOMEM;
+	if (strcmp(name, xvsock_path->name)) {
+		dev_warn_ratelimited(&link->dev->dev,
+				     "domain %u uses the data path '%.16s', this one '%s': load xen_vsock with the same data_path in both\n",
+				     link->dev->otherend_id, name, xvsock_path->name);
+		err = -EPROTO;
+	}
+	if (!IS_ERR(theirs))
+		kfree(theirs);
+	return err;
+}
+
 static void back_connect(struct xvsock_link *link)
 {
 	struct xenbus_device *dev = link->dev;
@@ -366,6 +387,11 @@ static void back_connect(struct xvsock_link *link)
 	}
 	if (version < 1 || version > XVSOCK_PROTOCOL_VERSION) {
 		link_error(link, -EPROTO, "agreeing on a protocol version");
+		return;
+	}
+	err = back_compare_path(link);
+	if (err) {
+		link_error(link, err, "agreeing on a data path");
 		return;
 	}
 	if (link->peer && link->ring_ref == ref)

@@ -4,10 +4,12 @@
 #include <net/af_vsock.h>
 #include <xen/xen.h>
 
+#include "argo.h"
 #include "foreign.h"
 #include "frames.h"
 #include "limits.h"
 #include "link.h"
+#include "path.h"
 #include "peer.h"
 #include "stat.h"
 #include "suspend.h"
@@ -36,8 +38,38 @@ unsigned int xvsock_spin_us = 50;
 module_param_named(spin_us, xvsock_spin_us, uint, 0644);
 MODULE_PARM_DESC(spin_us, "Longest spin before a call sleeps, in us, at most 1000 (default 50)");
 
+static char *data_path = "vchan";
+module_param(data_path, charp, 0444);
+MODULE_PARM_DESC(data_path,
+		 "What carries the bytes: vchan (shared memory) or argo (copies by Xen) (default vchan)");
+
+const struct xvsock_path *xvsock_path;
+
 struct workqueue_struct *xvsock_wq;
 struct workqueue_struct *xvsock_control_wq;
+
+static int __init xvsock_choose_path(void)
+{
+	int err;
+
+	if (!strcmp(data_path, xvsock_vchan_path.name)) {
+		xvsock_path = &xvsock_vchan_path;
+		return 0;
+	}
+	if (strcmp(data_path, xvsock_argo_path.name)) {
+		pr_err("xen_vsock: data_path is '%s', it must be vchan or argo\n", data_path);
+		return -EINVAL;
+	}
+	if (!xvsock_argo_exists()) {
+		pr_err("xen_vsock: this hypervisor has no Argo: it must be built with CONFIG_ARGO and be booted with argo=1; or load with data_path=vchan\n");
+		return -EOPNOTSUPP;
+	}
+	err = xvsock_argo_init();
+	if (err)
+		return err;
+	xvsock_path = &xvsock_argo_path;
+	return 0;
+}
 
 static int __init xvsock_init(void)
 {
@@ -48,6 +80,8 @@ static int __init xvsock_init(void)
 		return -ENODEV;
 	}
 	err = xvsock_find_local_cid();
+	if (!err)
+		err = xvsock_choose_path();
 	if (err)
 		return err;
 
@@ -88,6 +122,7 @@ destroy_wq:
 free_frames:
 	xvsock_frames_exit();
 	xvsock_foreign_exit();
+	xvsock_argo_exit();
 	return err;
 }
 
@@ -104,6 +139,7 @@ static void __exit xvsock_exit(void)
 	destroy_workqueue(xvsock_control_wq);
 	xvsock_frames_exit();
 	xvsock_foreign_exit();
+	xvsock_argo_exit();
 }
 
 module_init(xvsock_init);

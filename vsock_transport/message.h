@@ -31,6 +31,9 @@ enum xvsock_op {
 	/* About a vchan that waits for the next connection: */
 	XVSOCK_OP_RELEASE = 7, /* initiator: let go of it */
 	XVSOCK_OP_RELEASED = 8, /* acceptor: done, the grant is the initiator's again */
+	/* On Argo, where no page says so: my live byte is now what `reason` says. */
+	XVSOCK_OP_LIVE_INITIATOR = 9,
+	XVSOCK_OP_LIVE_ACCEPTOR = 10,
 };
 
 enum xvsock_reason {
@@ -53,7 +56,7 @@ struct xvsock_message {
 	uint32_t event_channel; /* unbound port of the initiator */
 	uint16_t left_order; /* acceptor to initiator */
 	uint16_t right_order; /* initiator to acceptor */
-	uint32_t reason; /* of a RESET, GROW or GROWN */
+	uint32_t reason; /* of a RESET, GROW or GROWN; LIVE: the live byte */
 };
 
 #define XVSOCK_MESSAGE_SIZE 32u
@@ -194,6 +197,11 @@ static inline enum xvsock_verdict xvsock_message_judge(const struct xvsock_messa
 	case XVSOCK_OP_RELEASE:
 	case XVSOCK_OP_RELEASED:
 		good = xvsock_message_releases(msg);
+		break;
+	case XVSOCK_OP_LIVE_INITIATOR:
+	case XVSOCK_OP_LIVE_ACCEPTOR:
+		good = good && !msg->ring_ref && !msg->left_order && !msg->right_order &&
+		       msg->reason <= 0xff;
 		break;
 	default:
 		return XVSOCK_VERDICT_OP;

@@ -31,6 +31,7 @@ struct xvsock_peer *xvsock_peer_create(domid_t domid)
 	kref_init(&peer->ref);
 	peer->domid = domid;
 	peer->cid = xvsock_cid_of(domid);
+	peer->path = xvsock_path;
 	INIT_LIST_HEAD(&peer->node);
 	spin_lock_init(&peer->lock);
 	xa_init_flags(&peer->initiated, XA_FLAGS_ALLOC1);

@@ -22,8 +22,10 @@
 #include <linux/xarray.h>
 #include <xen/interface/xen.h>
 
+#include "argo.h"
 #include "event.h"
 #include "pages.h"
+#include "path.h"
 #include "protocol.h"
 #include "vchan.h"
 #include <vchan/ring.h>
@@ -83,8 +85,11 @@ struct xvsock_peer {
 	/* A domain without the module: no control channel, and no requests. Else NULL. */
 	struct xvsock_plain *plain;
 
+	const struct xvsock_path *path; /* of all that follows */
 	struct xvsock_control control; /* rx end: control_work only */
+	struct xvsock_argo_ring argo_control; /* on Argo; read by control_work only */
 	struct work_struct control_work;
+	u32 offer; /* frontend: what ring-ref says in xenstore */
 
 	u32 seen_cons; /* of the control vchan's tx ring; control_work only */
 

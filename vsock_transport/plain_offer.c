@@ -38,6 +38,7 @@ int xvsock_plain_init(struct xvsock_peer *peer)
 	ratelimit_state_init(&plain->offering, OFFERS_INTERVAL, OFFERS_BURST);
 	ratelimit_set_flags(&plain->offering, RATELIMIT_MSG_ON_RELEASE);
 	INIT_DELAYED_WORK(&plain->work, xvsock_plain_work);
+	peer->path = &xvsock_vchan_path;
 	peer->plain = plain;
 	return 0;
 }

@@ -11,6 +11,9 @@
 
 #include "message.h"
 
+/* Connections' ids are at most this, so that twice as many Argo ports can be told apart. */
+#define XVSOCK_ID_MAX 0x3fffffff
+
 /* Requests that one side may have on the way without an answer. */
 #define XVSOCK_REQUEST_WINDOW 16
 

@@ -32,7 +32,7 @@ static u32 spin_limit_ns(void)
 }
 
 /* How long to look this time; 0 for not at all. */
-static u32 spin_time_ns(struct xvsock_conn *conn)
+u32 xvsock_spin_time_ns(struct xvsock_conn *conn)
 {
 	u32 limit = spin_limit_ns();
 
@@ -43,7 +43,7 @@ static u32 spin_time_ns(struct xvsock_conn *conn)
 	return conn->spin_ns < SPIN_MIN_NS ? 0 : min(conn->spin_ns, limit);
 }
 
-static void spin_adapt(struct xvsock_conn *conn, bool found)
+void xvsock_spin_adapt(struct xvsock_conn *conn, bool found)
 {
 	conn->spin_ns = found ? min(2 * conn->spin_ns, spin_limit_ns()) : conn->spin_ns / 2;
 	conn->counters.spins++;
@@ -55,7 +55,7 @@ static void spin_adapt(struct xvsock_conn *conn, bool found)
  * little more: where a hypervisor emulates the clock, reading it takes longer
  * than many a look is worth, so that is done once in SPIN_LOOKS only.
  */
-static bool spin_while(struct xvsock_conn *conn, const u32 *index, u32 value, u32 ns)
+bool xvsock_spin_while(struct xvsock_conn *conn, const u32 *index, u32 value, u32 ns)
 {
 	u8 live = READ_ONCE(*conn->peer_live);
 	u64 now, end = 0;
@@ -79,30 +79,30 @@ static bool spin_while(struct xvsock_conn *conn, const u32 *index, u32 value, u3
 }
 
 /*
- * In both, the index is only a hint: xvsock_data_avail() and _space() read it
+ * In both, the index is only a hint: xvsock_vchan_avail() and _space() read it
  * again, check it, and ask for the kick again if there still is nothing. What
  * there is, all waiters are told of, as the kick would have done: the caller
  * is one of them.
  */
 
-void xvsock_spin_for_data(struct xvsock_conn *conn)
+void xvsock_vchan_spin_for_data(struct xvsock_conn *conn)
 {
 	const struct vchan_end *rx = &conn->rx.end;
-	u32 ns = conn->attached ? spin_time_ns(conn) : 0;
+	u32 ns = conn->attached ? xvsock_spin_time_ns(conn) : 0;
 	bool found;
 
 	if (!ns)
 		return;
 	vchan_notify_withdraw(conn->asked_of_peer, VCHAN_NOTIFY_WRITE);
-	found = spin_while(conn, &rx->shared->prod, rx->index, ns);
-	spin_adapt(conn, found);
-	if (xvsock_data_avail(conn, 1))
+	found = xvsock_spin_while(conn, &rx->shared->prod, rx->index, ns);
+	xvsock_spin_adapt(conn, found);
+	if (xvsock_vchan_avail(conn, 1))
 		conn->sk->sk_data_ready(conn->sk);
 }
 
-void xvsock_spin_for_space(struct xvsock_conn *conn)
+void xvsock_vchan_spin_for_space(struct xvsock_conn *conn)
 {
-	u32 ns = conn->attached ? spin_time_ns(conn) : 0;
+	u32 ns = conn->attached ? xvsock_spin_time_ns(conn) : 0;
 	const u32 *cons = &conn->tx.end.shared->cons;
 	u32 seen;
 
@@ -110,10 +110,10 @@ void xvsock_spin_for_space(struct xvsock_conn *conn)
 		return;
 	/* Before the last look for room: whatever moves it after that, the spin sees. */
 	seen = READ_ONCE(*cons);
-	if (!xvsock_data_space(conn)) {
+	if (!xvsock_vchan_space(conn)) {
 		vchan_notify_withdraw(conn->asked_of_peer, VCHAN_NOTIFY_READ);
-		spin_adapt(conn, spin_while(conn, cons, seen, ns));
+		xvsock_spin_adapt(conn, xvsock_spin_while(conn, cons, seen, ns));
 	}
-	if (xvsock_data_space(conn))
+	if (xvsock_vchan_space(conn))
 		conn->sk->sk_write_space(conn->sk);
 }

@@ -80,22 +80,30 @@ static bool transport_stream_allow(XVSOCK_ALLOW_VSK u32 cid, u32 port)
 static ssize_t transport_stream_dequeue(struct vsock_sock *vsk, struct msghdr *msg, size_t len,
 					int flags)
 {
-	return vsk->trans ? xvsock_data_dequeue(xvsock_conn_of(vsk), msg, len, flags) : 0;
+	struct xvsock_conn *conn = xvsock_conn_of(vsk);
+
+	return conn ? conn->peer->path->dequeue(conn, msg, len, flags) : 0;
 }
 
 static ssize_t transport_stream_enqueue(struct vsock_sock *vsk, struct msghdr *msg, size_t len)
 {
-	return vsk->trans ? xvsock_data_enqueue(xvsock_conn_of(vsk), msg, len) : -ENOTCONN;
+	struct xvsock_conn *conn = xvsock_conn_of(vsk);
+
+	return conn ? conn->peer->path->enqueue(conn, msg, len) : -ENOTCONN;
 }
 
 static s64 transport_stream_has_data(struct vsock_sock *vsk)
 {
-	return vsk->trans ? xvsock_data_avail(xvsock_conn_of(vsk), 1) : 0;
+	struct xvsock_conn *conn = xvsock_conn_of(vsk);
+
+	return conn ? conn->peer->path->avail(conn, 1) : 0;
 }
 
 static s64 transport_stream_has_space(struct vsock_sock *vsk)
 {
-	return vsk->trans ? xvsock_data_space(xvsock_conn_of(vsk)) : 0;
+	struct xvsock_conn *conn = xvsock_conn_of(vsk);
+
+	return conn ? conn->peer->path->space(conn) : 0;
 }
 
 static u64 transport_stream_rcvhiwat(struct vsock_sock *vsk)
@@ -113,7 +121,7 @@ static int transport_notify_poll_in(struct vsock_sock *vsk, size_t target, bool 
 {
 	struct xvsock_conn *conn = xvsock_conn_of(vsk);
 
-	*ready = conn && xvsock_data_ready(conn, target);
+	*ready = conn && conn->peer->path->ready(conn, target);
 	return 0;
 }
 
@@ -123,7 +131,7 @@ static int transport_notify_poll_out(struct vsock_sock *vsk, size_t target, bool
 
 	/* send() does not block where it fails, either. */
 	*ready = !conn || !conn->attached || (vsk->peer_shutdown & RCV_SHUTDOWN) ||
-		 xvsock_data_space(conn);
+		 conn->peer->path->space(conn);
 	return 0;
 }
 
@@ -142,8 +150,10 @@ static int transport_notify_recv(struct vsock_sock *vsk, size_t target,
 static int transport_notify_recv_pre_block(struct vsock_sock *vsk, size_t target,
 					   struct vsock_transport_recv_notify_data *data)
 {
-	if (vsk->trans)
-		xvsock_spin_for_data(xvsock_conn_of(vsk));
+	struct xvsock_conn *conn = xvsock_conn_of(vsk);
+
+	if (conn)
+		conn->peer->path->spin_for_data(conn);
 	return 0;
 }
 
@@ -162,8 +172,10 @@ static int transport_notify_send(struct vsock_sock *vsk,
 static int transport_notify_send_pre_block(struct vsock_sock *vsk,
 					   struct vsock_transport_send_notify_data *data)
 {
-	if (vsk->trans)
-		xvsock_spin_for_space(xvsock_conn_of(vsk));
+	struct xvsock_conn *conn = xvsock_conn_of(vsk);
+
+	if (conn)
+		conn->peer->path->spin_for_space(conn);
 	return 0;
 }
 

@@ -33,12 +33,13 @@ xvsock_verdict expected_verdict(const xvsock_message& message) {
         {message.event_channel, in(XVSOCK_OP_REQUEST)},
         {message.left_order, in(XVSOCK_OP_REQUEST, XVSOCK_OP_WANT, XVSOCK_OP_GROW, XVSOCK_OP_GROWN)},
         {message.right_order, in(XVSOCK_OP_REQUEST, XVSOCK_OP_WANT, XVSOCK_OP_GROW, XVSOCK_OP_GROWN)},
-        {message.reason, in(XVSOCK_OP_RESET, XVSOCK_OP_GROW, XVSOCK_OP_GROWN)},
+        {message.reason, in(XVSOCK_OP_RESET, XVSOCK_OP_GROW, XVSOCK_OP_GROWN, XVSOCK_OP_LIVE_INITIATOR,
+                            XVSOCK_OP_LIVE_ACCEPTOR)},
     };
 
     if (message.version != 1)
         return XVSOCK_VERDICT_VERSION;
-    if (message.op < 1 || message.op > 8)
+    if (message.op < 1 || message.op > 10)
         return XVSOCK_VERDICT_OP;
     const bool of_vchan = message.op == XVSOCK_OP_RELEASE || message.op == XVSOCK_OP_RELEASED;
     bool good = (of_vchan ? message.ring_ref : message.id) != 0;
@@ -55,6 +56,8 @@ xvsock_verdict expected_verdict(const xvsock_message& message) {
         good = good && ((large(message.left_order) && message.right_order == 0) ||
                         (large(message.right_order) && message.left_order == 0));
     }
+    if (message.op == XVSOCK_OP_LIVE_INITIATOR || message.op == XVSOCK_OP_LIVE_ACCEPTOR)
+        good = good && message.reason <= 0xff;
     if (message.op == XVSOCK_OP_GROW && message.reason != 0)
         good = good && message.ring_ref == 0;
     return good ? XVSOCK_VERDICT_GOOD : XVSOCK_VERDICT_BREAK;

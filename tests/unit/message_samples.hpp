@@ -31,7 +31,7 @@ inline xvsock_message later(xvsock_op op) {
         return message;
     }
     message.id = 7;
-    if (op >= XVSOCK_OP_WANT)
+    if (op >= XVSOCK_OP_WANT && op <= XVSOCK_OP_GROWN)
         message.right_order = 18;
     if (op == XVSOCK_OP_GROW)
         message.ring_ref = 346;

@@ -15,7 +15,7 @@ tb signal compared
 tb wait reloaded-client 200 > /dev/null || fail "g2 did not reload its module"
 for cycle in 1 2 3 4 5; do
     rmmod xen_vsock || fail "dom0 cannot unload the module in cycle $cycle"
-    insmod /testbed/xen_vsock.ko || fail "dom0 cannot load the module in cycle $cycle"
+    insmod /testbed/xen_vsock.ko $MODULE_OPTIONS || fail "dom0 cannot load the module in cycle $cycle"
 done
 eventually works_with "$CID_g1" || fail "dom0 does not reach g1 after it reloaded its module"
 

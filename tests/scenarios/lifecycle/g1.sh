@@ -14,11 +14,11 @@ tb wait first-closed 60 > /dev/null
 kill "$services"
 eventually rmmod xen_vsock || fail "the module cannot be unloaded"
 for cycle in $(seq "$CYCLES"); do
-    insmod /testbed/xen_vsock.ko || fail "loading in cycle $cycle"
+    insmod /testbed/xen_vsock.ko $MODULE_OPTIONS || fail "loading in cycle $cycle"
     eventually rmmod xen_vsock || fail "unloading in cycle $cycle"
 done
 tb say "lifecycle: the module was loaded and unloaded $CYCLES times"
-insmod /testbed/xen_vsock.ko || fail "loading again"
+insmod /testbed/xen_vsock.ko $MODULE_OPTIONS || fail "loading again"
 vsock-services > "$RESULTS/services.log" 2>&1 &
 tb signal reloaded-server
 sleep 600 # until destroyed

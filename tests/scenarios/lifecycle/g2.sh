@@ -14,7 +14,7 @@ tb wait compared 60 > /dev/null || fail "dom0 did not compare"
 eventually works_with "$CID_g1" || fail "g1 cannot be reached after it reloaded its module"
 for cycle in 1 2 3 4 5; do
     eventually rmmod xen_vsock || fail "unloading in cycle $cycle"
-    insmod /testbed/xen_vsock.ko || fail "loading in cycle $cycle"
+    insmod /testbed/xen_vsock.ko $MODULE_OPTIONS || fail "loading in cycle $cycle"
 done
 eventually works_with "$CID_g1" || fail "g1 cannot be reached after reloading the module here"
 tb signal reloaded-client

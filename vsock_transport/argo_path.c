@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/log2.h>
+#include <linux/slab.h>
+#include <linux/uio.h>
+#include <net/sock.h>
+
+#include "argo_path.h"
+#include "connection.h"
+#include "control.h"
+
+#define CONTROL_PORT 1
+#define CONTROL_SIZE PAGE_SIZE
+#define CONTROL_BATCH 64 /* messages handled before control_work lets others run */
+
+#define TYPE_CONTROL 1
+#define TYPE_DATA 2
+
+/* A longer message would not be copied faster, but its buffer would be larger. */
+#define CHUNK_MAX SZ_64K
+
+static struct xvsock_peer *argo_peer_of(struct xvsock_argo_ring *ring)
+{
+	return container_of(ring, struct xvsock_peer, argo_control);
+}
+
+/* -- the control channel ------------------------------------------------- */
+
+static bool argo_control_has_room(struct xvsock_peer *peer)
+{
+	u32 most;
+
+	return peer->argo_control.size &&
+	       xvsock_argo_has_room(&peer->argo_control, CONTROL_PORT, XVSOCK_MESSAGE_SIZE, &most);
+}
+
+static void argo_control_write(struct xvsock_peer *peer, const struct xvsock_message *msg)
+{
+	/* There was room, and nobody else sends there. Without a ring, the link is about to end. */
+	xvsock_argo_send(&peer->argo_control, CONTROL_PORT, TYPE_CONTROL, msg, sizeof(*msg));
+}
+
+static void argo_control_written(struct xvsock_peer *peer)
+{
+	/* Xen has told it. */
+}
+
+static void argo_control_heard(struct xvsock_argo_ring *ring, bool came, bool room)
+{
+	queue_work(xvsock_control_wq, &argo_peer_of(ring)->control_work);
+}
+
+/* Takes one message. 1: done, 0: there is none, -EPROTO: it is no message of ours. */
+static int argo_control_read(struct xvsock_argo_ring *ring, struct xvsock_message *msg)
+{
+	struct xen_argo_header header;
+	u32 length;
+
+	if (!xvsock_argo_ring_used(ring))
+		return 0;
+	header = xvsock_argo_ring_header(ring, 0);
+	if (header.type != TYPE_CONTROL || header.length != XEN_ARGO_SLOT + sizeof(*msg))
+		return -EPROTO;
+	/* Two slots, of which the ring's end may part the second from the first. */
+	memcpy(msg, xvsock_argo_ring_at(ring, XEN_ARGO_SLOT, XEN_ARGO_SLOT, &length),
+	       XEN_ARGO_SLOT);
+	memcpy((u8 *)msg + XEN_ARGO_SLOT,
+	       xvsock_argo_ring_at(ring, 2 * XEN_ARGO_SLOT, XEN_ARGO_SLOT, &length),
+	       XEN_ARGO_SLOT);
+	static_assert(sizeof(*msg) == 2 * XEN_ARGO_SLOT);
+	xvsock_argo_ring_advance(ring, xvsock_argo_taken(sizeof(*msg)));
+	return 1;
+}
+
+void xvsock_argo_control_work(struct work_struct *work)
+{
+	struct xvsock_peer *peer = container_of(work, struct xvsock_peer, control_work);
+	unsigned int handled = 0;
+	struct xvsock_message msg;
+	int more;
+
+	while ((more = argo_control_read(&peer->argo_control, &msg)) > 0) {
+		xvsock_control_dispatch(peer, &msg);
+		if (READ_ONCE(peer->broken) || ++handled == CONTROL_BATCH)
+			break;
+	}
+	xvsock_control_flush(peer);
+	if (more < 0)
+		xvsock_control_broken(peer, "a control message of a strange form");
+	else if (handled == CONTROL_BATCH)
+		queue_work(xvsock_control_wq, work); /* the rest gets its turn */
+}
+
+int xvsock_argo_control_open(struct xvsock_peer *peer)
+{
+	struct xvsock_argo_ring *ring = &peer->argo_control;
+	int err;
+
+	ring->heard = argo_control_heard;
+	err = xvsock_argo_ring_create(ring, peer->domid, CONTROL_PORT, CONTROL_SIZE);
+	if (err)
+		return err;
+	xvsock_control_open(peer);
+	/* What has come before it could be acted on. */
+	queue_work(xvsock_control_wq, &peer->control_work);
+	return 0;
+}
+
+void xvsock_argo_control_close(struct xvsock_peer *peer)
+{
+	/*
+	 * The handler first, so that it queues no more. The work reads the
+	 * memory, so that goes last; a work that sends finds the ring's size, which
+	 * peer->lock protects while the peer is up, and this one is not.
+	 */
+	xvsock_argo_ring_mute(&peer->argo_control);
+	cancel_work_sync(&peer->control_work);
+	xvsock_argo_ring_destroy(&peer->argo_control);
+}
+
+/* -- a connection: coming, going, and what its ends say ------------------- */
+
+static void argo_heard(struct xvsock_argo_ring *ring, bool came, bool room)
+{
+	struct xvsock_conn *conn = container_of(ring, struct xvsock_argo_conn, ring)->conn;
+	struct sock *sk = READ_ONCE(conn->sk); /* NULL until conn_make_child() */
+
+	conn->counters.events++;
+	if (sk && came)
+		sk->sk_data_ready(sk);
+	if (sk && room)
+		sk->sk_write_space(sk);
+}
+
+static int argo_begin(struct xvsock_conn *conn, u64 buffer_size)
+{
+	struct xvsock_argo_conn *argo = kzalloc(sizeof(*argo), GFP_KERNEL_ACCOUNT);
+	u32 size;
+	int err;
+
+	if (!argo)
+		return -ENOMEM;
+	size = roundup_pow_of_two(clamp_t(u64, buffer_size, 1u << XVSOCK_LARGE_ORDER_MIN,
+					  1u << XVSOCK_LARGE_ORDER_MAX));
+	argo->conn = conn;
+	argo->our_live = VCHAN_OPEN;
+	argo->peer_live = VCHAN_OPEN;
+	argo->to_port = 2 * conn->id + conn->initiator;
+	argo->ring.heard = argo_heard;
+	conn->argo = argo; /* freed with the connection */
+	conn->our_live = &argo->our_live;
+	conn->peer_live = &argo->peer_live;
+	err = xvsock_argo_ring_create(&argo->ring, conn->peer->domid,
+				      2 * conn->id + !conn->initiator, size);
+	conn->rx.end.size = argo->ring.size;
+	return err;
+}
+
+static int argo_attach(struct xvsock_conn *conn, const struct xvsock_message *request,
+		       u64 buffer_size)
+{
+	if (request->id > XVSOCK_ID_MAX || request->ring_ref || request->event_channel)
+		return -EINVAL;
+	return argo_begin(conn, buffer_size);
+}
+
+static void argo_part(struct xvsock_conn *conn)
+{
+	if (conn->argo)
+		xvsock_argo_ring_destroy(&conn->argo->ring);
+}
+
+void xvsock_argo_release(struct xvsock_conn *conn)
+{
+	argo_part(conn);
+	kvfree(conn->argo->buffer);
+	conn->argo->buffer = NULL;
+}
+
+static void argo_live_changed(struct xvsock_conn *conn)
+{
+	struct xvsock_peer *peer = conn->peer;
+
+	spin_lock(&peer->lock);
+	/* Before the peer has accepted it has no connection that this could be about. */
+	if (peer->up && conn->accepted && !conn->let_go)
+		xvsock_conn_owe(conn, XVSOCK_OWES_LIVE);
+	spin_unlock(&peer->lock);
+	xvsock_control_flush(peer);
+}
+
+void xvsock_argo_accepted(struct xvsock_conn *conn)
+{
+	if (READ_ONCE(conn->argo->our_live) != VCHAN_OPEN && !conn->let_go)
+		xvsock_conn_owe(conn, XVSOCK_OWES_LIVE);
+}
+
+void xvsock_argo_fill_live(const struct xvsock_conn *conn, struct xvsock_message *msg)
+{
+	msg->op = conn->initiator ? XVSOCK_OP_LIVE_INITIATOR : XVSOCK_OP_LIVE_ACCEPTOR;
+	msg->reason = READ_ONCE(conn->argo->our_live);
+}
+
+void xvsock_argo_live_message(struct xvsock_conn *conn, const struct xvsock_message *msg)
+{
+	if (conn->live_changes++ == XVSOCK_LIVE_CHANGES) {
+		xvsock_conn_violation(conn, "a live byte without end");
+		return;
+	}
+	/*
+	 * What the peer sent before is in our ring: Xen had put it there before this message.
+	 * Pairs with the load-acquire in xvsock_conn_sync().
+	 */
+	vchan_store_release(&conn->argo->peer_live, msg->reason);
+	xvsock_conn_event(conn);
+}
+
+static void argo_set_limit(struct xvsock_conn *conn, u64 bytes)
+{
+	/* The ring is as large as the socket's buffer was when it was connected. */
+}
+
+/* -- data; lock_sock held ------------------------------------------------- */
+
+/* Counts what has come. False if that breaks a rule. */
+static bool argo_scan(struct xvsock_conn *conn)
+{
+	struct xvsock_argo_conn *argo = conn->argo;
+	struct xvsock_argo_ring *ring = &argo->ring;
+	u32 tx = xvsock_argo_ring_end(ring);
+
+	while (argo->scanned != tx) {
+		struct xen_argo_header header = xvsock_argo_ring_header_at(ring, argo->scanned);
+
+		/* Of Xen's word, only the type is the peer's. */
+		if (header.type != TYPE_DATA || header.length <= XEN_ARGO_SLOT) {
+			xvsock_peer_violation(conn->peer, "a message that is no data");
+			xvsock_conn_break(conn, -ECONNRESET);
+			return false;
+		}
+		argo->unread += header.length - XEN_ARGO_SLOT;
+		argo->scanned = xvsock_argo_ring_after(ring, argo->scanned,
+						       round_up(header.length, XEN_ARGO_SLOT));
+	}
+	return true;
+}
+
+static size_t argo_avail(struct xvsock_conn *conn, size_t target)
+{
+	return conn->attached && argo_scan(conn) ? conn->argo->unread : 0;
+}
+
+/* argo.h says why half a ring is always enough. */
+static bool argo_ready(struct xvsock_conn *conn, size_t target)
+{
+	size_t avail = argo_avail(conn, target);
+
+	return avail >= target ||
+	       (avail && xvsock_argo_ring_used(&conn->argo->ring) >= conn->argo->ring.size / 2);
+}
+
+static ssize_t argo_dequeue(struct xvsock_conn *conn, struct msghdr *msg, size_t len, int flags)
+{
+	struct xvsock_argo_conn *argo = conn->argo;
+	struct xvsock_argo_ring *ring = &argo->ring;
+	u32 ahead = 0, want, done = 0, left;
+
+	if (!conn->attached)
+		return 0;
+	if (!argo_scan(conn))
+		return -ECONNRESET;
+
+	left = argo->left;
+	want = min_t(size_t, len, argo->unread);
+	while (done < want) {
+		size_t copied;
+		u32 length;
+		void *from;
+
+		if (!left) {
+			left = xvsock_argo_ring_header(ring, ahead).length - XEN_ARGO_SLOT;
+			ahead += XEN_ARGO_SLOT;
+		}
+		from = xvsock_argo_ring_at(ring, ahead, min(want - done, left), &length);
+		copied = copy_to_iter(from, length, &msg->msg_iter);
+		if (!(flags & MSG_PEEK))
+			xvsock_tap_data(conn, false, from, copied);
+		done += copied;
+		ahead += copied;
+		left -= copied;
+		if (!left)
+			ahead = round_up(ring->rx + ahead, XEN_ARGO_SLOT) - ring->rx;
+		if (copied < length) {
+			/* A bad pointer: what did not arrive stays in the ring. */
+			if (!done)
+				return -EFAULT;
+			break;
+		}
+	}
+	if (flags & MSG_PEEK)
+		return done;
+
+	xvsock_argo_ring_advance(ring, ahead);
+	argo->left = left;
+	argo->unread -= done;
+	conn->counters.rx_bytes += done;
+	conn->counters.rx_messages++;
+	return done;
+}
+
+/* Looks how long messages may be, and has a buffer for one. */
+static int argo_prepare_sending(struct xvsock_argo_conn *argo)
+{
+	u32 most;
+
+	if (argo->buffer)
+		return 0;
+	xvsock_argo_has_room(&argo->ring, argo->to_port, 1, &most);
+	if (!most)
+		return -ECONNREFUSED; /* the peer has closed, and that will be seen presently */
+	argo->chunk = min_t(u32, round_down(most / 4, XEN_ARGO_SLOT), CHUNK_MAX);
+	argo->buffer = kvmalloc(argo->chunk, GFP_KERNEL_ACCOUNT);
+	argo->conn->tx.end.size = most;
+	return argo->buffer ? 0 : -ENOMEM;
+}
+
+static size_t argo_space(struct xvsock_conn *conn)
+{
+	struct xvsock_argo_conn *argo = conn->argo;
+	u32 most;
+
+	if (!conn->attached)
+		return 0;
+	if (argo->room > XEN_ARGO_SLOT)
+		return argo->room - XEN_ARGO_SLOT;
+	if (argo_prepare_sending(argo))
+		return 0;
+	if (!xvsock_argo_has_room(&argo->ring, argo->to_port, argo->chunk, &most))
+		return 0;
+	argo->room = xvsock_argo_taken(argo->chunk);
+	return argo->chunk;
+}
+
+static ssize_t argo_enqueue(struct xvsock_conn *conn, struct msghdr *msg, size_t len)
+{
+	struct xvsock_argo_conn *argo = conn->argo;
+	size_t done = 0, copied, want;
+	int err;
+
+	/* A broken connection has set sk_err, which the core returns when nothing was written. */
+	if (!conn->attached)
+		return 0;
+	err = argo_prepare_sending(argo);
+	if (err)
+		return err == -ENOMEM ? err : 0;
+
+	while (done < len) {
+		want = min_t(size_t, len - done, argo->chunk);
+		copied = copy_from_iter(argo->buffer, want, &msg->msg_iter);
+		if (!copied) {
+			/* A bad pointer: what was read before it is sent, nothing is lost. */
+			if (!done)
+				return -EFAULT;
+			break;
+		}
+		err = xvsock_argo_send(&argo->ring, argo->to_port, TYPE_DATA, argo->buffer, copied);
+		if (err) {
+			/* Full, or the peer has closed; whoever waits for space is told. */
+			iov_iter_revert(&msg->msg_iter, copied);
+			argo->room = 0;
+			break;
+		}
+		argo->room -= min(argo->room, xvsock_argo_taken(copied));
+		conn->counters.kicks++;
+		xvsock_tap_data(conn, true, argo->buffer, copied);
+		done += copied;
+		if (copied < want)
+			break;
+	}
+	conn->counters.tx_bytes += done;
+	conn->counters.tx_messages++;
+	return done;
+}
+
+static void argo_spin_for_data(struct xvsock_conn *conn)
+{
+	struct xvsock_argo_conn *argo = conn->argo;
+	u32 ns = conn->attached ? xvsock_spin_time_ns(conn) : 0;
+
+	if (!ns)
+		return;
+	xvsock_spin_adapt(conn, xvsock_spin_while(conn, &argo->ring.memory->tx, argo->scanned, ns));
+	if (argo_avail(conn, 1))
+		conn->sk->sk_data_ready(conn->sk);
+}
+
+static void argo_spin_for_space(struct xvsock_conn *conn)
+{
+	/* The other domain's index cannot be seen from here. */
+}
+
+const struct xvsock_path xvsock_argo_path = {
+	.name = "argo",
+
+	.control_has_room = argo_control_has_room,
+	.control_write = argo_control_write,
+	.control_written = argo_control_written,
+
+	.prepare = argo_begin,
+	.attach = argo_attach,
+	.part = argo_part,
+	.live_changed = argo_live_changed,
+	.set_limit = argo_set_limit,
+
+	.enqueue = argo_enqueue,
+	.dequeue = argo_dequeue,
+	.avail = argo_avail,
+	.space = argo_space,
+	.ready = argo_ready,
+
+	.spin_for_data = argo_spin_for_data,
+	.spin_for_space = argo_spin_for_space,
+};
