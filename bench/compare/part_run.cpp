@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+#include "part_run.hpp"
+
+#include "common/child_process.hpp"
+
+#include <cerrno>
+#include <system_error>
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/streambuf.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
+
+namespace asio = boost::asio;
+
+namespace xvsock::bench {
+
+namespace {
+
+std::vector<std::string> command_of(const part& one, mode which, const run_folders& folders) {
+    const auto own = folders.raw / one.name;
+    if (one.scenario.empty())
+        return {(folders.artifacts / "bin/xvsock-ring-bench").string(),
+                fmt::format("--benchmark_out={}", (own / "ring.json").string()),
+                "--benchmark_out_format=json"};
+    std::vector<std::string> words{(folders.artifacts / "bin/xvsock-testbed").string(),
+                                   "scenario",
+                                   one.scenario.string(),
+                                   "--out",
+                                   own.string(),
+                                   "--artifacts",
+                                   folders.artifacts.string(),
+                                   "--cache",
+                                   folders.cache.string()};
+    if (which == mode::virtual_time)
+        words.emplace_back("--virtual-time");
+    for (const auto& [key, value] : one.settings) {
+        words.emplace_back("--set");
+        words.push_back(fmt::format("{}={}", key, value));
+    }
+    words.insert(words.end(), folders.testbed_options.begin(), folders.testbed_options.end());
+    return words;
+}
+
+} // namespace
+
+asio::awaitable<run_outcome> run_part(part one, mode which, run_folders folders,
+                                      std::function<void(const std::string&)> line) {
+    const auto executor = co_await asio::this_coro::executor;
+    std::filesystem::create_directories(folders.raw / one.name);
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) < 0)
+        throw std::system_error(errno, std::generic_category(), "pipe");
+    asio::posix::stream_descriptor output(executor, ends[0]);
+    testbed::command start;
+    start.argv = command_of(one, which, folders);
+    start.stdout_fd = start.stderr_fd = ends[1];
+    start.death_signal = SIGTERM; // it then stops what it has started
+    testbed::child_process process(executor, start);
+    ::close(ends[1]);
+
+    run_outcome outcome;
+    asio::streambuf buffer;
+    boost::system::error_code error;
+    for (;;) {
+        co_await asio::async_read_until(output, buffer, '\n',
+                                        asio::redirect_error(asio::use_awaitable, error));
+        if (error)
+            break;
+        std::istream text(&buffer);
+        std::getline(text, outcome.last_line);
+        line(outcome.last_line);
+    }
+    const int status = co_await process.wait();
+    outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+    co_return outcome;
+}
+
+} // namespace xvsock::bench
