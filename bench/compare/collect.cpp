@@ -92,12 +92,40 @@ void add_rings(results& all, const std::string& ring, const fs::path& file) {
     }
 }
 
+/// Where the processors were found during the tests: the hypervisor's share of the time in which they were
+/// busy. Follows the other costs.
+void add_samples(results& all, const fs::path& file, mode which) {
+    if (!fs::exists(file))
+        return;
+    const auto samples = read_json(file);
+    for (const auto& value : samples.as_array()) {
+        const auto& one = value.as_object();
+        std::istringstream words(std::string(one.at("test").as_string())); // PATH stream-BYTES-MESSAGES
+        std::string path, test;
+        words >> path >> test;
+        const double busy = one.at("busy").to_number<double>();
+        const auto bytes_text = between(test, "stream-", "");
+        if (!bytes_text || busy == 0)
+            continue;
+        const auto bytes = perf::parse_number(bytes_text->substr(0, bytes_text->find('-')), "bytes");
+        const double share = one.at("hypervisor").to_number<double>() / busy;
+        const auto add = [&](const char* metric, double amount, const char* unit) {
+            all.list.push_back(
+                {{path, metric, bytes, amount, unit, std::string(to_string(which))}, "xvsock-bench"});
+        };
+        add("hypervisor_share", 100 * share, "%");
+        const auto guests = find(all, path, "cpu_guests", bytes), dom0 = find(all, path, "cpu_dom0", bytes);
+        if (guests && dom0)
+            add("cpu_hypervisor", share * (*guests + *dom0), "ms/GiB");
+    }
+}
+
 void add_pair(results& all, const fs::path& folder, mode which) {
     const auto mode_name = to_string(which);
     for (const fs::path& file : files_in(folder / "g2")) {
         const auto name = file.filename().string();
         if (const auto path = between(name, "np.sweep.", ".out"))
-            add_np(all, *path, file, mode_name);
+            add_np(all, path->substr(0, path->find('.')), file, mode_name); // PATH.PIECE
         else if (const auto path = between(name, "iperf3.", ".json"))
             add_iperf3(all, *path, file, mode_name);
         else if (const auto ring = between(name, "rings.", ".json"))
@@ -276,6 +304,7 @@ results collect(const fs::path& raw, const std::vector<part>& finished, mode whi
             continue;
         }
         add_pair(all, raw / one.name / "results", which);
+        add_samples(all, raw / one.name / "samples.json", which);
         add_versions(all, raw / one.name / "results");
         add_status(all, raw / one.name / "status.json");
     }

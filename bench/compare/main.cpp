@@ -51,6 +51,11 @@ void say(const std::string& text) {
     std::fflush(stdout);
 }
 
+/// Why a part gave nothing, for the report: the place of the sources is nobody's business.
+std::string reason(const run_outcome& outcome) {
+    return boost::replace_all_copy(outcome.last_line, BENCH_SOURCE_FOLDER "/", "");
+}
+
 class usage_error : public std::runtime_error {
     using runtime_error::runtime_error;
 };
@@ -189,11 +194,11 @@ asio::awaitable<int> run_all(options how) {
             finished.push_back(one);
             write_all(how, finished, notes);
         } else if (one.optional && (outcome.status == exit_usage || outcome.status == exit_environment)) {
-            notes.push_back(fmt::format("{} is left out: {}", one.name, outcome.last_line));
+            notes.push_back(fmt::format("{} is left out: {}", one.name, reason(outcome)));
             say(notes.back());
         } else {
             failed = true;
-            notes.push_back(fmt::format("{} failed: {}", one.name, outcome.last_line));
+            notes.push_back(fmt::format("{} failed: {}", one.name, reason(outcome)));
             say(notes.back());
         }
     }

@@ -92,13 +92,15 @@ std::vector<part> plan(const wanted& what) {
         parts.push_back(pair("pair", steps, carried, 300));
     if (has("vchan"))
         parts.push_back(pair("rings", {"rings"}, {"vchan"}, 150));
-    if (!carried.empty())
+    if (!carried.empty()) {
         parts.push_back(pair("cost", {"cost"}, carried, 180));
+        parts.back().sampled = true;
+    }
     if (has("argo")) {
         part argo = pair("argo", {"nptcp", "iperf3", "perf", "cost"}, {"argo"}, 300);
         argo.settings.emplace_back("hypervisor", "argo");
         argo.settings.emplace_back("module_options", "data_path=argo");
-        argo.optional = true;
+        argo.optional = argo.sampled = true;
         parts.push_back(std::move(argo));
     }
     // One processor's worth of virtual time cannot show what many guests do at once.
@@ -122,7 +124,7 @@ std::string fingerprint(const part& one, mode which, const std::vector<fs::path>
         mix(hash, fs::relative(file, one.scenario).string() + '\0' + content(file));
     for (const fs::path& program : programs)
         mix(hash, program.filename().string() + '\0' + content(program));
-    std::string text = fmt::format("{} {:016x}", to_string(which), hash);
+    std::string text = fmt::format("{} {:016x}{}", to_string(which), hash, one.sampled ? " sampled" : "");
     for (const auto& [key, value] : one.settings)
         text += fmt::format(" {}={}", key, value);
     return text;

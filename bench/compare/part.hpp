@@ -19,6 +19,7 @@ struct part {
     std::filesystem::path scenario; ///< folder; empty for a part that runs on this machine
     std::vector<std::pair<std::string, std::string>> settings = {}; ///< of the scenario, for --set
     double estimate = 0;                                            ///< seconds, before one has been measured
+    bool sampled = false;  ///< look where the processors are, to see the hypervisor's share
     bool optional = false; ///< what it needs may be missing; it is left out then
 };
 

@@ -3,6 +3,8 @@
 
 #include "common/child_process.hpp"
 
+#include "sampler.hpp"
+
 #include <cerrno>
 #include <system_error>
 
@@ -24,7 +26,8 @@ namespace xvsock::bench {
 
 namespace {
 
-std::vector<std::string> command_of(const part& one, mode which, const run_folders& folders) {
+std::vector<std::string> command_of(const part& one, mode which, const run_folders& folders,
+                                    const std::filesystem::path& monitor) {
     const auto own = folders.raw / one.name;
     if (one.scenario.empty())
         return {(folders.artifacts / "bin/xvsock-ring-bench").string(),
@@ -45,7 +48,10 @@ std::vector<std::string> command_of(const part& one, mode which, const run_folde
         words.emplace_back("--set");
         words.push_back(fmt::format("{}={}", key, value));
     }
-    words.insert(words.end(), folders.testbed_options.begin(), folders.testbed_options.end());
+    if (!monitor.empty()) {
+        words.emplace_back("--monitor");
+        words.push_back(monitor.string());
+    }
     return words;
 }
 
@@ -59,8 +65,9 @@ asio::awaitable<run_outcome> run_part(part one, mode which, run_folders folders,
     if (::pipe2(ends, O_CLOEXEC) < 0)
         throw std::system_error(errno, std::generic_category(), "pipe");
     asio::posix::stream_descriptor output(executor, ends[0]);
+    sampler samples(executor);
     testbed::command start;
-    start.argv = command_of(one, which, folders);
+    start.argv = command_of(one, which, folders, one.sampled ? samples.socket() : "");
     start.stdout_fd = start.stderr_fd = ends[1];
     start.death_signal = SIGTERM; // it then stops what it has started
     testbed::child_process process(executor, start);
@@ -76,9 +83,13 @@ asio::awaitable<run_outcome> run_part(part one, mode which, run_folders folders,
             break;
         std::istream text(&buffer);
         std::getline(text, outcome.last_line);
+        if (one.sampled)
+            samples.heard(outcome.last_line);
         line(outcome.last_line);
     }
     const int status = co_await process.wait();
+    if (one.sampled)
+        samples.write(folders.raw / one.name / "samples.json");
     outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128;
     co_return outcome;
 }

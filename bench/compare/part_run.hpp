@@ -12,7 +12,6 @@ namespace xvsock::bench {
 
 struct run_folders {
     std::filesystem::path artifacts, cache, raw;
-    std::vector<std::string> testbed_options; ///< more words for the testbed's command line
 };
 
 struct run_outcome {

@@ -165,6 +165,7 @@ std::string plot_data(const plot& one) {
 std::string plot_script(const plot& one) {
     std::string script = fmt::format("# gnuplot {0}.gp\n"
                                      "set title \"{1}\"\nset xlabel \"{2}\"\nset ylabel \"{3}\"\n"
+                                     "set linetype 5 linecolor \"gray40\" # not yellow\n"
                                      "set grid\nset key outside below maxcols 3\n",
                                      one.name, one.title, one.x_label, one.y_label);
     if (one.log_x)

@@ -56,6 +56,7 @@ po::options_description common_options(run_options& options) {
     add("set", po::value<std::vector<std::string>>()->composing(),
         "KEY=VALUE: replaces a key of scenario.json");
     add("refresh", po::bool_switch(&options.refresh), "build the images anew");
+    add("monitor", po::value(&options.monitor), "a socket at which QEMU answers QMP");
     add("keep", po::bool_switch(&options.keep), "keep the initramfs in the output folder");
     return described;
 }

@@ -104,6 +104,8 @@ std::vector<std::string> qemu_command(const machine& what) {
              fmt::format("socket,id=channel,fd={}", what.channel_fd)});
         add({"-device", "virtserialport,chardev=channel,name=testbed"});
     }
+    if (!what.monitor.empty())
+        add({"-qmp", fmt::format("unix:{},server=on,wait=off", escaped(what.monitor))});
     auto modules = fmt::format("{} {}", escaped(what.kernel), escaped(what.kernel_args));
     if (!what.initramfs.empty())
         modules += "," + escaped(what.initramfs);

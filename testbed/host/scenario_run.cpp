@@ -187,6 +187,7 @@ private:
         fs::remove_all(record_.out() / "programs");
         boot.accelerator = accelerator_;
         boot.virtual_time = options_.virtual_time;
+        boot.monitor = options_.monitor;
         boot.cpus = what_.cpus;
         boot.memory = what_.dom0_memory + xen_memory;
         for (const auto& guest : what_.guests)

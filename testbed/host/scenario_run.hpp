@@ -22,6 +22,7 @@ struct run_options {
     std::filesystem::path out;        ///< where logs and results go
     std::filesystem::path artifacts;  ///< holds bin/ and modules/
     std::filesystem::path cache;
+    std::filesystem::path monitor = {}; ///< where QEMU listens for QMP; empty: nowhere
 };
 
 /// Runs it and prints what happens. Returns whether it passed. Throws failure when it cannot be run. When the

@@ -40,8 +40,9 @@ count_all() { # NAME
     fi
 }
 
-mountpoint -q /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug
+grep -q " /sys/kernel/debug " /proc/mounts || mount -t debugfs none /sys/kernel/debug
 for cost_path in $PATHS; do
+    cost_tests "$cost_path" > cost.tests
     while read -r cost_name cost_options; do
         count_all "$cost_path.$cost_name.before" < /dev/null
         if [ "$NAME" = g2 ]; then
@@ -52,5 +53,5 @@ for cost_path in $PATHS; do
             tb say "cost $cost_path $cost_name ends"
         fi
         count_all "$cost_path.$cost_name.after" < /dev/null
-    done < <(cost_tests "$cost_path")
+    done < cost.tests
 done

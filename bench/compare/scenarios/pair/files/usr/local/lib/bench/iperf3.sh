@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: MIT
 # iperf3: a fixed amount, so that virtual time repeats itself.
-amount=128M
+amount=256M
 [ "$DEPTH" = quick ] || amount=1G
 for iperf_path in $PATHS; do
     iperf_serve() { over "$iperf_path" iperf3 -s -1 > "iperf3-$iperf_path.log" 2>&1; }

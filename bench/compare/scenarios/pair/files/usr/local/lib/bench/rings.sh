@@ -16,7 +16,7 @@ else
         tb say "rings of $ring"
         ask_ring() { xvsock perf --connect "vsock:$CID_g1:$port" --path vchan --mode "$MODE" --wait 20 --buffer "$ring" "$@"; }
         ask_ring --json "rings.$ring.json" --append --latency 1,64K --count 500
-        ask_ring --json "rings.$ring.json" --append --bandwidth 4K,64K,1M --volume 64M
+        ask_ring --json "rings.$ring.json" --append --bandwidth 4K,64K,1M --volume 128M
         port=$((port + 1))
     done
 fi
