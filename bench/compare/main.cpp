@@ -44,6 +44,7 @@ struct options {
     fs::path out;
     run_folders folders;
     bool again = false;
+    std::vector<std::string> parts; ///< empty: all
 };
 
 void say(const std::string& text) {
@@ -90,6 +91,7 @@ std::optional<options> read_options(int argc, char** argv) {
     add("paths", po::value(&paths)->default_value(fmt::format("{}", fmt::join(known_paths(), ","))),
         "data paths and yardsticks");
     add("quick", po::bool_switch(&result.what.quick), "fewer rounds, and no part with many guests");
+    add("parts", po::value<std::string>(), "only these, like pair,cost");
     add("out", po::value(&result.out), "folder; default build/bench/MODE");
     add("again", po::bool_switch(&result.again), "measure also what has been measured");
     add("artifacts", po::value(&result.folders.artifacts)->default_value(build / "release"),
@@ -107,6 +109,9 @@ std::optional<options> read_options(int argc, char** argv) {
     }
     result.what.which = parse_mode(mode_name);
     result.what.paths = parse_paths(paths);
+    if (given.count("parts") > 0)
+        boost::split(result.parts, given["parts"].as<std::string>(), boost::is_any_of(", "),
+                     boost::token_compress_on);
     result.what.scenarios = fs::path(BENCH_SOURCE_FOLDER) / "bench/compare/scenarios";
     if (result.out.empty())
         result.out = build / "bench" / mode_name;
@@ -142,7 +147,10 @@ void write_all(const options& how, const std::vector<part>& finished, const std:
 }
 
 asio::awaitable<int> run_all(options how) {
-    const auto parts = plan(how.what);
+    auto parts = plan(how.what);
+    std::erase_if(parts, [&](const part& one) {
+        return !how.parts.empty() && std::ranges::find(how.parts, one.name) == how.parts.end();
+    });
     const auto programs = measured_programs(how.folders.artifacts);
     fs::create_directories(how.folders.raw);
     std::vector<part> finished;
@@ -181,6 +189,8 @@ asio::awaitable<int> run_all(options how) {
             continue;
         }
         mark.clear();
+        const auto made_with =
+            fingerprint(one, how.what.which, programs); // of now: the files may change meanwhile
         const auto start = clock_type::now();
         const auto seconds = [&] { return std::chrono::duration<double>(clock_type::now() - start).count(); };
         const auto show = [&](const std::string& line) {
@@ -190,7 +200,7 @@ asio::awaitable<int> run_all(options how) {
         say(fmt::format("{}; {} in all", title, in_words(estimate(one) + left_after(i))));
         const auto outcome = co_await run_part(one, how.what.which, how.folders, show);
         if (outcome.status == 0) {
-            mark.set(fingerprint(one, how.what.which, programs), seconds());
+            mark.set(made_with, seconds());
             finished.push_back(one);
             write_all(how, finished, notes);
         } else if (one.optional && (outcome.status == exit_usage || outcome.status == exit_environment)) {

@@ -4,8 +4,8 @@
 # else disturbs. The test "nothing" shows what reading the counters costs itself.
 cost_tests() { # PATH: lines of NAME OPTIONS..., NAME is KIND-BYTES-MESSAGES
     echo "nothing-0-1"
-    echo "pingpong-1-2000 --latency 1 --count 1000" # there and back, and only the mean's pass and the timed one
-    echo "pingpong-65536-400 --latency 64K --count 200"
+    echo "pingpong-1-4000 --latency 1 --count 1000" # two passes, there and back
+    echo "pingpong-65536-800 --latency 64K --count 200"
     echo "stream-64-65536 --bandwidth 64 --count 65536"
     echo "stream-4096-32768 --bandwidth 4K --count 32768"
     if [ "$1" = netfront ]; then
@@ -19,11 +19,11 @@ cost_tests() { # PATH: lines of NAME OPTIONS..., NAME is KIND-BYTES-MESSAGES
 
 # Everybody's counters, at a moment when nothing else runs.
 count_all() { # NAME
-    local name=$1 domain
+    local name=$1 signal=${1//./-} domain
     if [ "$NAME" = g2 ]; then
-        tb signal "$name"
+        tb signal "$signal"
     else
-        tb wait "$name" 900 > /dev/null
+        tb wait "$signal" 900 > /dev/null
     fi
     cp /proc/interrupts "cost.$name.interrupts"
     if [ "$NAME" = dom0 ]; then
@@ -34,9 +34,9 @@ count_all() { # NAME
         cp /proc/uptime "cost.$name.uptime"
     fi
     if [ "$NAME" = g2 ]; then
-        for domain in g1 dom0; do tb wait "$name-$domain" 60 > /dev/null; done
+        for domain in g1 dom0; do tb wait "$signal-$domain" 60 > /dev/null; done
     else
-        tb signal "$name-$NAME"
+        tb signal "$signal-$NAME"
     fi
 }
 

@@ -3,7 +3,7 @@
 # NetPIPE, unmodified: first a pass that compares the data, then the sweep, in three pieces because large messages need
 # fewer repeats. NPtcp gives the best of three trials. Both sides need the same options. The number of repeats is fixed,
 # except in a full wall-clock run, where NPtcp takes what fits into a quarter of a second.
-np_pieces="1:12288:400 16384:196608:100 262144:4194304:20"
+np_pieces="1:12288:200 16384:196608:100 262144:4194304:20"
 for np_path in $PATHS; do
     for np_pass in integrity $np_pieces; do
         IFS=: read -r np_from np_to np_repeats <<< "$np_pass"

@@ -8,15 +8,17 @@ measure_perf() { # PATH
     [ "$path" != netfront ] || { rounds=$((rounds / 5)) volume=$((volume / 4)); }
     tb say "perf $path"
     ask() { xvsock perf --connect "$address" --path "$path" --mode "$MODE" --wait 20 --json perf.json --append "$@"; }
-    ask --verify=64K --latency 1,64,1K,4K --count $((rounds > 1000 ? rounds : 1000))
-    ask --verify=256K --latency 16K,64K,256K --count "$rounds"
-    ask --warmup 4 --latency 1M --count $((rounds / 4))
-    ask --warmup 4 --latency 4M --count $((rounds / 8))
+    ask --verify=256 --latency 1,64,1K,4K --count $((rounds > 1000 ? rounds : 1000))
+    ask --verify=256K --latency 64K,256K --count "$rounds"
+    if [ "$DEPTH" != quick ]; then # NPtcp has them, too
+        ask --latency 1M,4M --count $((rounds / 8))
+        ask --bandwidth 4M --volume "${volume}M"
+    fi
     ask --bandwidth 64 --volume $((volume / 16))M
-    ask --bandwidth 1K,4K,16K,64K,256K,1M,4M --volume "${volume}M"
+    ask --bandwidth 1K,4K,64K,256K,1M --volume "${volume}M"
     [ "$path" = unix ] || ask --connects "$connects"
 }
-rounds=1500 volume=512 connects=1000
+rounds=1000 volume=384 connects=1000
 [ "$DEPTH" = quick ] || rounds=5000 volume=2048 connects=4000
 if [ "$NAME" = g2 ]; then
     for perf_path in $PATHS; do measure_perf "$perf_path"; done

@@ -17,16 +17,17 @@ perf_address() { # PATH
 
 # g1 runs a server that ends with its client, while g2 runs that client.
 together() { # NAME SERVER-FUNCTION CLIENT-FUNCTION
+    local signal=${1//./-} # a signal's name has no dots
     if [ "$NAME" = g1 ]; then
-        tb signal "$1-up"
+        tb signal "$signal-up"
         "$2"
-        tb signal "$1-over"
+        tb signal "$signal-over"
     else
         tb say "$1"
-        tb wait "$1-up" 600 > /dev/null
+        tb wait "$signal-up" 600 > /dev/null
         sleep 1 # until it listens; costs nothing in virtual time
         "$3"
-        tb wait "$1-over" 600 > /dev/null
+        tb wait "$signal-over" 600 > /dev/null
     fi
 }
 
