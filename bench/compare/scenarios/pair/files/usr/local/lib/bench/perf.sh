@@ -3,7 +3,7 @@
 # `xvsock perf` over every path: percentiles want many rounds, large messages take long. A test that is over in a few
 # milliseconds would show whatever else wakes up in them: fast paths have more to do.
 measure_perf() { # PATH
-    local path=$1 address ask rounds=$rounds volume=$volume
+    local path=$1 address rounds=$rounds volume=$volume
     address=$(perf_address "$path")
     [ "$path" != netfront ] || { rounds=$((rounds / 5)) volume=$((volume / 4)); }
     tb say "perf $path"

@@ -4,8 +4,6 @@
 set -e
 cd "$RESULTS"
 
-has_path() { case " $PATHS " in *" $1 "*) return 0 ;; *) return 1 ;; esac }
-
 # The address of g1's `xvsock perf` over a path; argo is the same socket with another data path below it.
 perf_address() { # PATH
     case $1 in
