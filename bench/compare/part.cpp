@@ -89,11 +89,11 @@ std::vector<part> plan(const wanted& what) {
 
     std::vector<part> parts;
     if (!steps.empty())
-        parts.push_back(pair("pair", steps, carried, 300));
+        parts.push_back(pair("pair", steps, carried, 480));
     if (has("vchan"))
         parts.push_back(pair("rings", {"rings"}, {"vchan"}, 150));
     if (!carried.empty()) {
-        parts.push_back(pair("cost", {"cost"}, carried, 180));
+        parts.push_back(pair("cost", {"cost"}, carried, 240));
         parts.back().sampled = true;
     }
     if (has("argo")) {

@@ -87,6 +87,12 @@ asio::awaitable<run_outcome> run_part(part one, mode which, run_folders folders,
             samples.heard(outcome.last_line);
         line(outcome.last_line);
     }
+    if (error == asio::error::operation_aborted) { // interrupted: the testbed clears up by itself
+        co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+        process.signal_group(SIGTERM);
+        co_await process.wait();
+        throw boost::system::system_error(error);
+    }
     const int status = co_await process.wait();
     if (one.sampled)
         samples.write(folders.raw / one.name / "samples.json");

@@ -21,8 +21,8 @@ struct machine {
     std::filesystem::path kernel;
     std::string kernel_args;
     std::filesystem::path initramfs;
-    int serial_fd = -1;  ///< a connected socket that QEMU inherits: Xen's and dom0's console
-    int channel_fd = -1; ///< likewise: the virtio-serial port of the dom0 agent
+    int serial_fd = -1;                 ///< a connected socket that QEMU inherits: Xen's and dom0's console
+    int channel_fd = -1;                ///< likewise: the virtio-serial port of the dom0 agent
     std::filesystem::path monitor = {}; ///< where QEMU listens for QMP; empty: nowhere
 };
 
