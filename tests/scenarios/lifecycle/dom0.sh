@@ -2,6 +2,11 @@
 # SPDX-License-Identifier: MIT
 . /lifecycle.sh
 
+refused() { # PARAMETER REASON
+    insmod /testbed/xen_vsock.ko "$1" 2> /dev/null && fail "the module was loaded with $1"
+    dmesg | grep -q "$2" || fail "the kernel does not say \"$2\" of $1"
+}
+
 # What Xen counts of both guests, the links being connected and idle.
 usage() { echo "g1 $(xen-usage "$DOMID_g1") g2 $(xen-usage "$DOMID_g2")"; }
 same_usage() { [ "$(usage)" = "$before" ]; }
@@ -15,6 +20,10 @@ tb signal compared
 tb wait reloaded-client 200 > /dev/null || fail "g2 did not reload its module"
 for cycle in 1 2 3 4 5; do
     rmmod xen_vsock || fail "dom0 cannot unload the module in cycle $cycle"
+    if [ "$cycle" = 1 ]; then
+        refused data_path=fast "it must be vchan or argo"
+        [ -n "$MODULE_OPTIONS" ] || refused data_path=argo "this hypervisor has no Argo"
+    fi
     insmod /testbed/xen_vsock.ko $MODULE_OPTIONS || fail "dom0 cannot load the module in cycle $cycle"
 done
 eventually works_with "$CID_g1" || fail "dom0 does not reach g1 after it reloaded its module"
