@@ -30,18 +30,15 @@ bool xvsock_argo_exists(void)
 static irqreturn_t argo_interrupt(int irq, void *unused)
 {
 	struct xvsock_argo_ring *ring;
-	bool came, room;
-	u32 tx;
+	bool data, room;
 
 	spin_lock(&argo_lock);
 	list_for_each_entry(ring, &argo_rings, node) {
-		tx = READ_ONCE(ring->memory->tx);
-		came = tx != ring->seen;
-		ring->seen = tx;
+		data = READ_ONCE(ring->memory->tx) != READ_ONCE(ring->memory->rx);
 		/* Pairs with the barrier of xvsock_argo_has_room(). */
 		room = READ_ONCE(ring->waiting) && xchg(&ring->waiting, false);
-		if (came || room)
-			ring->heard(ring, came, room);
+		if (data || room)
+			ring->heard(ring, data, room);
 	}
 	spin_unlock(&argo_lock);
 	return IRQ_HANDLED;
@@ -107,7 +104,6 @@ int xvsock_argo_ring_create(struct xvsock_argo_ring *ring, domid_t partner, u32 
 	ring->partner = partner;
 	ring->port = port;
 	ring->rx = 0;
-	ring->seen = 0;
 	ring->waiting = false;
 	ring->memory = __vmalloc(size, GFP_KERNEL_ACCOUNT);
 	if (!ring->memory) {

@@ -5,7 +5,9 @@
  *
  * Xen tells a domain by one virtual interrupt that something has come to some
  * ring, or that there is room in another domain's ring now. It does not say
- * which: the handler looks at all of them.
+ * which: the handler looks at all of them, and wakes the reader of each that is not
+ * empty. Whether tx has moved would not do: a reader on another processor may have
+ * taken a whole ring's length since, which brings tx back to where it was.
  *
  * A sender that finds no room is told of it when the receiver has Xen look
  * (XEN_ARGO_NOTIFY) and there is some. A receiver does not know who waits, and a
@@ -39,10 +41,9 @@ struct xvsock_argo_ring {
 	u32 size; /* bytes; 0: there is none */
 	struct xen_argo_ring *memory;
 	u32 rx; /* ours, never read back: the first byte that was not taken */
-	u32 seen; /* the handler's: tx as of the last interrupt */
 	bool waiting; /* for room at the partner's; set by whoever waits, cleared by the handler */
-	/* In the handler: `came` says if something has, `room` if who waits may try again. */
-	void (*heard)(struct xvsock_argo_ring *ring, bool came, bool room);
+	/* In the handler: there is something to read; who waits for room may try again. */
+	void (*heard)(struct xvsock_argo_ring *ring, bool data, bool room);
 };
 
 /* Whether this hypervisor has it and lets us use it. */
