@@ -215,7 +215,7 @@ enum xvsock_reason xvsock_conn_accept(struct xvsock_peer *peer, struct xvsock_se
 
 	err = peer->path->attach(conn, request, READ_ONCE(vsock_sk(listener)->buffer_size));
 	if (err) {
-		/* -ENOSPC: we are out of event channels */
+		/* -ENOSPC: we are out of event channels, or of Argo's rings */
 		reason = err == -ENOMEM || err == -ENOSPC ? XVSOCK_REASON_NOMEM :
 							    XVSOCK_REASON_INVALID;
 		goto end;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/log2.h>
+#include <linux/random.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
 #include <net/sock.h>
@@ -10,7 +11,6 @@
 
 #define CONTROL_PORT 1
 #define CONTROL_SIZE PAGE_SIZE
-#define CONTROL_BATCH 64 /* messages handled before control_work lets others run */
 
 #define TYPE_CONTROL 1
 #define TYPE_DATA 2
@@ -29,13 +29,12 @@ static bool argo_control_has_room(struct xvsock_peer *peer)
 {
 	u32 most;
 
-	return peer->argo_control.size &&
-	       xvsock_argo_has_room(&peer->argo_control, CONTROL_PORT, XVSOCK_MESSAGE_SIZE, &most);
+	return xvsock_argo_has_room(&peer->argo_control, CONTROL_PORT, XVSOCK_MESSAGE_SIZE, &most);
 }
 
 static void argo_control_write(struct xvsock_peer *peer, const struct xvsock_message *msg)
 {
-	/* There was room, and nobody else sends there. Without a ring, the link is about to end. */
+	/* There was room, and nobody else sends there. If there is no ring, the link is ending. */
 	xvsock_argo_send(&peer->argo_control, CONTROL_PORT, TYPE_CONTROL, msg, sizeof(*msg));
 }
 
@@ -44,7 +43,7 @@ static void argo_control_written(struct xvsock_peer *peer)
 	/* Xen has told it. */
 }
 
-static void argo_control_heard(struct xvsock_argo_ring *ring, bool came, bool room)
+static void argo_control_heard(struct xvsock_argo_ring *ring, bool data, bool room)
 {
 	queue_work(xvsock_control_wq, &argo_peer_of(ring)->control_work);
 }
@@ -71,7 +70,7 @@ static int argo_control_read(struct xvsock_argo_ring *ring, struct xvsock_messag
 	return 1;
 }
 
-void xvsock_argo_control_work(struct work_struct *work)
+static void argo_control_work(struct work_struct *work)
 {
 	struct xvsock_peer *peer = container_of(work, struct xvsock_peer, control_work);
 	unsigned int handled = 0;
@@ -80,17 +79,17 @@ void xvsock_argo_control_work(struct work_struct *work)
 
 	while ((more = argo_control_read(&peer->argo_control, &msg)) > 0) {
 		xvsock_control_dispatch(peer, &msg);
-		if (READ_ONCE(peer->broken) || ++handled == CONTROL_BATCH)
+		if (READ_ONCE(peer->broken) || ++handled == XVSOCK_CONTROL_BATCH)
 			break;
 	}
 	xvsock_control_flush(peer);
 	if (more < 0)
 		xvsock_control_broken(peer, "a control message of a strange form");
-	else if (handled == CONTROL_BATCH)
+	else if (handled == XVSOCK_CONTROL_BATCH)
 		queue_work(xvsock_control_wq, work); /* the rest gets its turn */
 }
 
-int xvsock_argo_control_open(struct xvsock_peer *peer)
+static int argo_control_open(struct xvsock_peer *peer)
 {
 	struct xvsock_argo_ring *ring = &peer->argo_control;
 	int err;
@@ -105,12 +104,37 @@ int xvsock_argo_control_open(struct xvsock_peer *peer)
 	return 0;
 }
 
-void xvsock_argo_control_close(struct xvsock_peer *peer)
+static int argo_control_offer(struct xvsock_peer *peer)
 {
+	peer->offer = get_random_u32() | 1; /* it tells one offer from another */
+	return argo_control_open(peer);
+}
+
+static int argo_control_attach(struct xvsock_peer *peer, grant_ref_t ref, evtchn_port_t port)
+{
+	return argo_control_open(peer);
+}
+
+static void argo_control_take(struct xvsock_peer *peer)
+{
+	/* No page says so. */
+}
+
+static bool argo_control_taken(struct xvsock_peer *peer)
+{
+	/* A backend that comes anew takes what the frontend has made. */
+	return false;
+}
+
+static void argo_control_close(struct xvsock_peer *peer, struct xvsock_pages *held)
+{
+	*held = (struct xvsock_pages){};
+	if (!peer->argo_control.size)
+		return;
 	/*
 	 * The handler first, so that it queues no more. The work reads the
-	 * memory, so that goes last; a work that sends finds the ring's size, which
-	 * peer->lock protects while the peer is up, and this one is not.
+	 * memory, so that goes last; who sends holds peer->lock and has found the
+	 * peer up, and this one is not.
 	 */
 	xvsock_argo_ring_mute(&peer->argo_control);
 	cancel_work_sync(&peer->control_work);
@@ -119,13 +143,13 @@ void xvsock_argo_control_close(struct xvsock_peer *peer)
 
 /* -- a connection: coming, going, and what its ends say ------------------- */
 
-static void argo_heard(struct xvsock_argo_ring *ring, bool came, bool room)
+static void argo_heard(struct xvsock_argo_ring *ring, bool data, bool room)
 {
 	struct xvsock_conn *conn = container_of(ring, struct xvsock_argo_conn, ring)->conn;
 	struct sock *sk = READ_ONCE(conn->sk); /* NULL until conn_make_child() */
 
 	conn->counters.events++;
-	if (sk && came)
+	if (sk && data)
 		sk->sk_data_ready(sk);
 	if (sk && room)
 		sk->sk_write_space(sk);
@@ -202,6 +226,8 @@ void xvsock_argo_fill_live(const struct xvsock_conn *conn, struct xvsock_message
 
 void xvsock_argo_live_message(struct xvsock_conn *conn, const struct xvsock_message *msg)
 {
+	if (conn->live_changes > XVSOCK_LIVE_CHANGES)
+		return; /* it is being broken */
 	if (conn->live_changes++ == XVSOCK_LIVE_CHANGES) {
 		xvsock_conn_violation(conn, "a live byte without end");
 		return;
@@ -401,6 +427,12 @@ static void argo_spin_for_space(struct xvsock_conn *conn)
 const struct xvsock_path xvsock_argo_path = {
 	.name = "argo",
 
+	.control_offer = argo_control_offer,
+	.control_attach = argo_control_attach,
+	.control_take = argo_control_take,
+	.control_taken = argo_control_taken,
+	.control_close = argo_control_close,
+	.control_work = argo_control_work,
 	.control_has_room = argo_control_has_room,
 	.control_write = argo_control_write,
 	.control_written = argo_control_written,

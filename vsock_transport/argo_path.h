@@ -14,9 +14,7 @@
 #include "argo.h"
 #include "message.h"
 
-struct work_struct;
 struct xvsock_conn;
-struct xvsock_peer;
 
 struct xvsock_argo_conn {
 	struct xvsock_argo_ring ring; /* that we read */
@@ -33,11 +31,6 @@ struct xvsock_argo_conn {
 	u32 room; /* bytes that are free in the peer's ring, at least */
 	void *buffer; /* of `chunk` bytes, for what Xen copies from */
 };
-
-/* The control channel: makes our end. Sleeps. And gives it up; control_work has ended then. */
-int xvsock_argo_control_open(struct xvsock_peer *peer);
-void xvsock_argo_control_close(struct xvsock_peer *peer);
-void xvsock_argo_control_work(struct work_struct *work);
 
 /* The peer has accepted: it may be told now how we have ended meanwhile. peer->lock held. */
 void xvsock_argo_accepted(struct xvsock_conn *conn);

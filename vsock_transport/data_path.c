@@ -307,7 +307,14 @@ static void vchan_set_limit(struct xvsock_conn *conn, u64 bytes)
 
 const struct xvsock_path xvsock_vchan_path = {
 	.name = "vchan",
+	.shares_pages = true,
 
+	.control_offer = xvsock_control_vchan_offer,
+	.control_attach = xvsock_control_vchan_attach,
+	.control_take = xvsock_control_vchan_take,
+	.control_taken = xvsock_control_vchan_taken,
+	.control_close = xvsock_control_vchan_close,
+	.control_work = xvsock_control_vchan_work,
 	.control_has_room = xvsock_control_vchan_has_room,
 	.control_write = xvsock_control_vchan_write,
 	.control_written = xvsock_control_vchan_written,

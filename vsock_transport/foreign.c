@@ -33,9 +33,10 @@ static int pages_by_address(const void *left, const void *right)
 
 static struct foreign_chunk *chunk_create(void)
 {
-	struct foreign_chunk *chunk = kvzalloc(sizeof(*chunk), GFP_KERNEL);
+	struct foreign_chunk *chunk;
 
 	lockdep_assert_held(&foreign_lock);
+	chunk = kvzalloc(sizeof(*chunk), GFP_KERNEL);
 	if (!chunk)
 		return NULL;
 	if (gnttab_alloc_pages(CHUNK_PAGES, chunk->pages)) {

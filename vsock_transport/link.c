@@ -264,7 +264,7 @@ static void front_connect(struct xvsock_link *link)
 	/* So that Initialised is a change, which the backend is told of. */
 	link_switch(link, XenbusStateInitialising);
 	peer = link_create_peer(link);
-	err = peer ? xvsock_control_offer(peer) : -ENOMEM;
+	err = peer ? peer->path->control_offer(peer) : -ENOMEM;
 	if (err)
 		goto fail;
 	link->peer = peer;
@@ -302,7 +302,7 @@ static void front_changed(struct xenbus_device *dev, enum xenbus_state backend)
 		 * again after that.
 		 */
 		if (dev->state == XenbusStateInitialised && link->peer) {
-			if (!xvsock_control_taken(link->peer))
+			if (!link->peer->path->control_taken(link->peer))
 				break;
 			err = link_read(dev->otherend, "state", &now);
 			if (err)
@@ -401,7 +401,7 @@ static void back_connect(struct xvsock_link *link)
 		return;
 
 	peer = link_create_peer(link);
-	err = peer ? xvsock_control_attach(peer, ref, port) : -ENOMEM;
+	err = peer ? peer->path->control_attach(peer, ref, port) : -ENOMEM;
 	if (err) {
 		if (peer)
 			xvsock_peer_put(peer);
@@ -417,7 +417,7 @@ static void back_connect(struct xvsock_link *link)
 		return;
 	}
 	link_switch(link, XenbusStateConnected);
-	xvsock_control_take(peer); /* after Connected: see front_changed() */
+	peer->path->control_take(peer); /* after Connected: see front_changed() */
 }
 
 /* A link that dom0 has made anew in place has neither our key nor our state. */

@@ -8,16 +8,42 @@
 #define XVSOCK_PATH_H
 
 #include <linux/types.h>
+#include <xen/grant_table.h>
+#include <xen/interface/event_channel.h>
 
 struct msghdr;
+struct work_struct;
 struct xvsock_conn;
 struct xvsock_message;
+struct xvsock_pages;
 struct xvsock_peer;
 
 struct xvsock_path {
 	const char *name; /* in xenstore, and the module parameter's */
+	bool shares_pages; /* so rings grow, vchans are released, and a page has the live bytes */
 
-	/* -- the control channel; peer->lock is held for these three -- */
+	/* -- the control channel -- */
+
+	/*
+	 * The frontend's half makes what its peer needs, and what xenstore says
+	 * of it: peer->offer and the port of control.event. The backend's half
+	 * takes it. Both leave the peer up. Sleep.
+	 */
+	int (*control_offer)(struct xvsock_peer *peer);
+	int (*control_attach)(struct xvsock_peer *peer, grant_ref_t ref, evtchn_port_t port);
+	/* Backend: says that the link is up here. Frontend: whether a backend has said so. */
+	void (*control_take)(struct xvsock_peer *peer);
+	bool (*control_taken)(struct xvsock_peer *peer);
+	/*
+	 * Stops both directions and gives up what there is. A granted page that
+	 * the peer still maps goes to `held`, which is empty otherwise. Sleeps,
+	 * but waits for no user.
+	 */
+	void (*control_close)(struct xvsock_peer *peer, struct xvsock_pages *held);
+	/* Receives. peer->control_work. */
+	void (*control_work)(struct work_struct *work);
+
+	/* peer->lock is held for these three. */
 
 	/* Whether a message fits. If not, control_work is queued when one may. */
 	bool (*control_has_room)(struct xvsock_peer *peer);

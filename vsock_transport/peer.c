@@ -175,7 +175,7 @@ void xvsock_peer_down(struct xvsock_peer *peer, struct xvsock_pages *held)
 	trace_xvsock_peer(peer->cid, false);
 	if (peer->plain)
 		xvsock_plain_close(peer);
-	xvsock_control_close(peer, held);
+	peer->path->control_close(peer, held);
 	xvsock_peer_lose(&peer->initiated, NULL);
 	xvsock_peer_lose(&peer->accepted, NULL);
 	peer_drop_list(peer, &peer->to_request);
