@@ -100,18 +100,19 @@ private:
         ask.argv = apt(word_list("apt-cache", "showsrc", "xen"));
         const auto records = co_await capture(std::move(ask));
         const auto versions = source_versions(records.output);
-        // The mirror does not always have what its index names.
+        // The mirror does not always have what its index names; the log says what it answered.
         for (const auto& version : versions) {
-            command get;
-            get.argv = word_list("env", "-C", source().string());
+            auto get = word_list("env", "-C", source().string());
             const auto words = apt(word_list("apt-get", "source", "--download-only", "xen=" + version));
-            get.argv.insert(get.argv.end(), words.begin(), words.end());
-            const auto got = co_await capture(std::move(get));
-            if (got.status == 0 && !archive().empty()) {
-                tell_.say(fmt::format("building Xen {} with Argo: this takes about three minutes", version));
-                write_file(folder_ / "version", version);
-                co_return;
+            get.insert(get.end(), words.begin(), words.end());
+            try {
+                co_await logged(get, "downloading Xen's source");
+            } catch (const failure&) {
+                continue;
             }
+            tell_.say(fmt::format("building Xen {} with Argo: this takes about three minutes", version));
+            write_file(folder_ / "version", version);
+            co_return;
         }
         throw failure(exit_environment,
                       fmt::format("the source of Xen cannot be had from {}'s archive, which names {}: there "
