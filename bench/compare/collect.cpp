@@ -3,10 +3,9 @@
 
 #include "np_out.hpp"
 #include "perf/quantity.hpp"
+#include "text_file.hpp"
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <set>
 #include <sstream>
@@ -22,16 +21,9 @@ namespace json = boost::json;
 
 namespace {
 
-std::string content(const fs::path& file) {
-    std::ifstream input(file, std::ios::binary);
-    if (!input)
-        throw std::runtime_error("cannot read " + file.string());
-    return {std::istreambuf_iterator<char>(input), {}};
-}
-
 json::value read_json(const fs::path& file) {
     boost::system::error_code error;
-    auto value = json::parse(content(file), error);
+    auto value = json::parse(read_text(file), error);
     if (error)
         throw std::runtime_error(fmt::format("{}: {}", file.string(), error.message()));
     return value;
@@ -54,7 +46,7 @@ std::optional<std::string> between(const std::string& name, std::string_view bef
 }
 
 void add_np(results& all, const std::string& path, const fs::path& file, std::string_view mode) {
-    for (const np_point& point : parse_np_out(content(file), file.string())) {
+    for (const np_point& point : parse_np_out(read_text(file), file.string())) {
         all.list.push_back(
             {{path, "np_latency", point.bytes, point.seconds * 1e6, "us", std::string(mode)}, "NPtcp"});
         all.list.push_back(
@@ -74,8 +66,7 @@ void add_iperf3(results& all, const std::string& path, const fs::path& file, std
     }
 }
 
-/// A record file of one of our programs. The module's data path is not the program's business: a part's path
-/// wins.
+/// A record file of one of our programs.
 void add_records(results& all, const fs::path& file, const std::string& tool) {
     for (auto& record : perf::read_records(file))
         all.list.push_back({std::move(record), tool});
@@ -161,7 +152,7 @@ void add_ring_benchmark(results& all, const fs::path& file) {
 
 /// `xl info` and the like: lines "key : value".
 void add_versions(results& all, const fs::path& folder) {
-    std::istringstream lines(fs::exists(folder / "dom0/xl-info") ? content(folder / "dom0/xl-info") : "");
+    std::istringstream lines(fs::exists(folder / "dom0/xl-info") ? read_text(folder / "dom0/xl-info") : "");
     for (std::string line; std::getline(lines, line);) {
         const auto colon = line.find(':');
         if (colon == std::string::npos)
@@ -192,12 +183,12 @@ struct cpu_times {
 };
 
 cpu_times read_cpu(const fs::path& folder, const std::string& stem) {
-    std::istringstream ids(content(folder / "dom0" / (stem + ".domids")));
+    std::istringstream ids(read_text(folder / "dom0" / (stem + ".domids")));
     std::set<std::string> guests;
     for (std::string id; ids >> id;)
         guests.insert(id);
     cpu_times times;
-    std::istringstream lines(content(folder / "dom0" / (stem + ".cpu")));
+    std::istringstream lines(read_text(folder / "dom0" / (stem + ".cpu")));
     double ns = 0;
     for (std::string id; lines >> id >> ns;) {
         if (id == "0")
@@ -213,7 +204,7 @@ cpu_times read_cpu(const fs::path& folder, const std::string& stem) {
 std::uint64_t netfront_events(const fs::path& folder, const std::string& stem) {
     std::uint64_t sum = 0;
     for (const char* domain : {"g1", "g2", "dom0"})
-        sum += count_interrupts(content(folder / domain / (stem + ".interrupts")), {"eth0", "vif"});
+        sum += count_interrupts(read_text(folder / domain / (stem + ".interrupts")), {"eth0", "vif"});
     return sum;
 }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "part.hpp"
 
+#include "text_file.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <fstream>
-#include <iterator>
 #include <string_view>
 
 #include <boost/json.hpp>
@@ -17,9 +18,9 @@ namespace json = boost::json;
 
 namespace {
 
+/// What is not there has no content: a part that wants it says so itself.
 std::string content(const fs::path& file) {
-    std::ifstream input(file, std::ios::binary);
-    return {std::istreambuf_iterator<char>(input), {}};
+    return fs::exists(file) ? read_text(file) : "";
 }
 
 /// FNV-1a: it tells versions of our own files apart, nobody attacks it.

@@ -24,7 +24,7 @@ series line_of(const results& all, const std::string& path, const std::string& m
 
 /// NetPIPE's figures where a path has them, else the same measurement by our own programs.
 void add_paths(plot& one, const results& all, const std::string& metric) {
-    for (const char* path : {"netfront", "vchan", "argo", "libxenvchan", "unix", "memcpy-1", "memcpy-2"}) {
+    for (const char* path : measured_paths) {
         const bool limit = std::string_view(path).starts_with("memcpy");
         auto line = line_of(all, path, "np_" + metric, fmt::format("{} (NPtcp)", path));
         if (line.points.empty())

@@ -6,6 +6,7 @@
 
 #include "perf/records.hpp"
 
+#include <array>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -31,9 +32,12 @@ struct results {
     std::vector<result> list;
 };
 
+/// The paths of records, in the order in which the report shows them.
+inline constexpr std::array measured_paths{"netfront", "vchan",    "argo",    "libxenvchan",
+                                           "unix",     "memcpy-1", "memcpy-2"};
+
 /// Throws std::runtime_error.
 void write_results(const std::filesystem::path& file, const results& all);
-results read_results(const std::filesystem::path& file);
 
 /// The value of a record; none when there is no such one.
 std::optional<double> find(const results& all, std::string_view path, std::string_view metric,
