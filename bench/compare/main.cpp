@@ -44,7 +44,7 @@ struct options {
     fs::path out;
     run_folders folders;
     bool again = false;
-    std::vector<std::string> parts; ///< empty: all
+    std::vector<part> parts;
 };
 
 void say(const std::string& text) {
@@ -78,11 +78,22 @@ std::vector<std::string> parse_paths(const std::string& text) {
     return paths;
 }
 
+std::vector<part> parse_parts(const std::string& text, const wanted& what) {
+    std::vector<std::string> names;
+    if (!text.empty())
+        boost::split(names, text, boost::is_any_of(", "), boost::token_compress_on);
+    try {
+        return chosen(plan(what), names);
+    } catch (const std::invalid_argument& error) {
+        throw usage_error(fmt::format("--parts: {}", error.what()));
+    }
+}
+
 /// Nothing when it was --help.
 std::optional<options> read_options(int argc, char** argv) {
     const fs::path build = BENCH_BUILD_FOLDER;
     options result;
-    std::string mode_name, paths;
+    std::string mode_name, paths, parts;
     po::options_description described("Options");
     auto add = described.add_options();
     add("mode", po::value(&mode_name)->default_value("wall"),
@@ -91,7 +102,8 @@ std::optional<options> read_options(int argc, char** argv) {
     add("paths", po::value(&paths)->default_value(fmt::format("{}", fmt::join(known_paths(), ","))),
         "data paths and yardsticks");
     add("quick", po::bool_switch(&result.what.quick), "fewer rounds, and no part with many guests");
-    add("parts", po::value<std::string>(), "only these, like pair,cost");
+    add("parts", po::value(&parts),
+        "only these, like pair,cost; points and points-argo are only measured so");
     add("out", po::value(&result.out), "folder; default build/bench/MODE");
     add("again", po::bool_switch(&result.again), "measure also what has been measured");
     add("artifacts", po::value(&result.folders.artifacts)->default_value(build / "release"),
@@ -109,10 +121,8 @@ std::optional<options> read_options(int argc, char** argv) {
     }
     result.what.which = parse_mode(mode_name);
     result.what.paths = parse_paths(paths);
-    if (given.count("parts") > 0)
-        boost::split(result.parts, given["parts"].as<std::string>(), boost::is_any_of(", "),
-                     boost::token_compress_on);
     result.what.scenarios = fs::path(BENCH_SOURCE_FOLDER) / "bench/compare/scenarios";
+    result.parts = parse_parts(parts, result.what);
     if (result.out.empty())
         result.out = build / "bench" / mode_name;
     result.out = fs::absolute(result.out);
@@ -147,10 +157,7 @@ void write_all(const options& how, const std::vector<part>& finished, const std:
 }
 
 asio::awaitable<int> run_all(options how) {
-    auto parts = plan(how.what);
-    std::erase_if(parts, [&](const part& one) {
-        return !how.parts.empty() && std::ranges::find(how.parts, one.name) == how.parts.end();
-    });
+    const auto& parts = how.parts;
     const auto programs = measured_programs(how.folders.artifacts);
     fs::create_directories(how.folders.raw);
     std::vector<part> finished;

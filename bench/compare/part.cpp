@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <stdexcept>
 #include <string_view>
 
 #include <boost/json.hpp>
@@ -80,36 +81,65 @@ std::vector<part> plan(const wanted& what) {
         if (has(yardstick))
             steps.emplace_back(yardstick);
     const auto pair = [&](std::string name, const std::vector<std::string>& with,
-                          const std::vector<std::string>& paths, double estimate) {
+                          const std::vector<std::string>& paths, const std::string& how_much,
+                          double estimate) {
         return part{
             .name = std::move(name),
             .scenario = what.scenarios / "pair",
-            .settings = {{"env.STEPS", joined(with)}, {"env.PATHS", joined(paths)}, {"env.DEPTH", depth}},
-            .estimate = estimate * scale};
+            .settings = {{"env.STEPS", joined(with)}, {"env.PATHS", joined(paths)}, {"env.DEPTH", how_much}},
+            .estimate = estimate};
+    };
+    const auto on_argo = [](part one) {
+        one.settings.emplace_back("hypervisor", "argo");
+        one.settings.emplace_back("module_options", "data_path=argo");
+        one.optional = true;
+        return one;
     };
 
     std::vector<part> parts;
+    const auto add = [&](part one, bool sampled) {
+        one.sampled = sampled;
+        parts.push_back(std::move(one));
+    };
     if (!steps.empty())
-        parts.push_back(pair("pair", steps, carried, 480));
+        add(pair("pair", steps, carried, depth, 480 * scale), false);
     if (has("vchan"))
-        parts.push_back(pair("rings", {"rings"}, {"vchan"}, 150));
+        add(pair("rings", {"rings"}, {"vchan"}, depth, 150 * scale), false);
+    if (!carried.empty())
+        add(pair("cost", {"cost"}, carried, depth, 240 * scale), true);
+    if (has("argo"))
+        add(on_argo(pair("argo", {"nptcp", "iperf3", "perf", "cost"}, {"argo"}, depth, 300 * scale)), true);
     if (!carried.empty()) {
-        parts.push_back(pair("cost", {"cost"}, carried, 240));
-        parts.back().sampled = true;
-    }
-    if (has("argo")) {
-        part argo = pair("argo", {"nptcp", "iperf3", "perf", "cost"}, {"argo"}, 300);
-        argo.settings.emplace_back("hypervisor", "argo");
-        argo.settings.emplace_back("module_options", "data_path=argo");
-        argo.optional = argo.sampled = true;
-        parts.push_back(std::move(argo));
-    }
-    // One processor's worth of virtual time cannot show what many guests do at once.
-    if (!what.quick && what.which == mode::wall && !carried.empty())
         parts.push_back({.name = "guests",
                          .scenario = what.scenarios / "guests",
                          .settings = {{"env.PATHS", joined(carried)}},
-                         .estimate = 600});
+                         .estimate = 900});
+        parts.back().on_demand = what.quick;
+    }
+    // A few sizes, for who wants to know soon whether something has become worse.
+    if (!carried.empty()) {
+        parts.push_back(pair("points", {"nptcp", "perf"}, carried, "points", 90));
+        parts.back().on_demand = true;
+    }
+    if (has("argo")) {
+        parts.push_back(on_argo(pair("points-argo", {"nptcp", "perf"}, {"argo"}, "points", 60)));
+        parts.back().on_demand = true;
+    }
+    return parts;
+}
+
+std::vector<part> chosen(std::vector<part> parts, const std::vector<std::string>& names) {
+    for (const auto& name : names)
+        if (std::ranges::find(parts, name, &part::name) == parts.end()) {
+            std::vector<std::string> known;
+            for (const part& one : parts)
+                known.push_back(one.name);
+            throw std::invalid_argument(
+                fmt::format("'{}' is not among the parts {}", name, fmt::join(known, ", ")));
+        }
+    std::erase_if(parts, [&](const part& one) {
+        return names.empty() ? one.on_demand : std::ranges::find(names, one.name) == names.end();
+    });
     return parts;
 }
 

@@ -19,8 +19,9 @@ struct part {
     std::filesystem::path scenario; ///< folder; empty for a part that runs on this machine
     std::vector<std::pair<std::string, std::string>> settings = {}; ///< of the scenario, for --set
     double estimate = 0;                                            ///< seconds, before one has been measured
-    bool sampled = false;  ///< look where the processors are, to see the hypervisor's share
-    bool optional = false; ///< what it needs may be missing; it is left out then
+    bool sampled = false;   ///< look where the processors are, to see the hypervisor's share
+    bool optional = false;  ///< what it needs may be missing; it is left out then
+    bool on_demand = false; ///< only measured when --parts names it
 };
 
 struct wanted {
@@ -33,8 +34,12 @@ struct wanted {
 /// What --paths can name.
 const std::vector<std::string>& known_paths();
 
-/// The parts that measure what is wanted.
+/// The parts that can measure what is wanted.
 std::vector<part> plan(const wanted& what);
+
+/// Those of them that `names` has; without names, those that are not on demand.
+/// Throws std::invalid_argument for a name that none of them has.
+std::vector<part> chosen(std::vector<part> parts, const std::vector<std::string>& names);
 
 /// What a part depends on: its settings, and a hash of its scenario's files and of `programs`.
 std::string fingerprint(const part& one, mode which, const std::vector<std::filesystem::path>& programs);

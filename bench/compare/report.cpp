@@ -199,8 +199,10 @@ std::string report(const results& all, std::string_view mode, bool quick,
     add_section(text, "Pairs of guests at once, total Mbit/s",
                 "Streams of 64 KiB messages; the column is the number of guests.",
                 table(all, "guests_bandwidth", all_sizes(all, "guests_bandwidth")));
-    add_section(text, "Pairs of guests at once, dom0's processor busy, %", "",
-                table(all, "guests_dom0_busy", all_sizes(all, "guests_dom0_busy")));
+    add_section(text, "Pairs of guests at once, Mbit/s for each processor that they and dom0 keep busy", "",
+                table(all, "guests_bandwidth_per_cpu", all_sizes(all, "guests_bandwidth_per_cpu")));
+    add_section(text, "Pairs of guests at once, dom0's share of the processors' time, %", "",
+                table(all, "guests_dom0_share", all_sizes(all, "guests_dom0_share")));
     std::string ring;
     for (const result& one : all.list)
         if (one.tool == "xvsock-ring-bench")

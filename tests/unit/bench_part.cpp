@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <fstream>
 #include <gtest/gtest.h>
+#include <stdexcept>
 
 #include <stdlib.h>
 
@@ -26,20 +27,35 @@ wanted all_paths(mode which, bool quick) {
 
 TEST(bench_plan, parts_of_each_mode) {
     using list = std::vector<std::string>;
-    EXPECT_EQ(names(plan(all_paths(mode::virtual_time, true))), (list{"pair", "rings", "cost", "argo"}));
-    EXPECT_EQ(names(plan(all_paths(mode::wall, false))), (list{"pair", "rings", "cost", "argo", "guests"}));
-    EXPECT_EQ(names(plan(all_paths(mode::native, true))), list{"ring"});
+    const auto of = [](mode which, bool quick) { return names(chosen(plan(all_paths(which, quick)), {})); };
+    EXPECT_EQ(of(mode::virtual_time, true), (list{"pair", "rings", "cost", "argo"}));
+    EXPECT_EQ(of(mode::wall, false), (list{"pair", "rings", "cost", "argo", "guests"}));
+    EXPECT_EQ(of(mode::native, true), list{"ring"});
 }
 
 TEST(bench_plan, only_what_is_asked_for) {
     auto what = all_paths(mode::virtual_time, true);
     what.paths = {"memcpy"};
-    const auto parts = plan(what);
+    const auto parts = chosen(plan(what), {});
     ASSERT_EQ(parts.size(), 1u);
     EXPECT_EQ(parts[0].settings[0], (std::pair<std::string, std::string>{"env.STEPS", "memcpy"}));
     what.paths = {"argo"};
-    EXPECT_EQ(names(plan(what)), std::vector<std::string>{"argo"});
+    EXPECT_EQ(names(chosen(plan(what), {})), std::vector<std::string>{"argo"});
     EXPECT_TRUE(plan(what)[0].optional);
+}
+
+TEST(bench_plan, by_name) {
+    const auto parts = plan(all_paths(mode::virtual_time, true));
+    EXPECT_EQ(names(chosen(parts, {"points", "cost"})), (std::vector<std::string>{"cost", "points"}));
+    EXPECT_EQ(names(chosen(parts, {"guests"})), std::vector<std::string>{"guests"}) << "also in a quick run";
+    try {
+        chosen(parts, {"cost", "kost"});
+        FAIL();
+    } catch (const std::invalid_argument& error) {
+        EXPECT_NE(std::string(error.what()).find("'kost' is not among the parts pair, rings"),
+                  std::string::npos)
+            << error.what();
+    }
 }
 
 class bench_resume : public testing::Test {

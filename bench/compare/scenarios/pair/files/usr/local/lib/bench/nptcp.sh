@@ -3,9 +3,10 @@
 # NetPIPE, unmodified: first a pass that compares the data, then the sweep, in three pieces because large messages need
 # fewer repeats. NPtcp gives the best of three trials. Both sides need the same options. The number of repeats is fixed,
 # except in a full wall-clock run, where NPtcp takes what fits into a quarter of a second.
-np_pieces="1:12288:200 16384:196608:100 262144:4194304:20"
+np_pieces="integrity 1:12288:200 16384:196608:100 262144:4194304:20"
+[ "$DEPTH" != points ] || np_pieces="1:1:400 65536:65536:100 1048576:1048576:20"
 for np_path in $PATHS; do
-    for np_pass in integrity $np_pieces; do
+    for np_pass in $np_pieces; do
         IFS=: read -r np_from np_to np_repeats <<< "$np_pass"
         case $np_pass-$MODE-$DEPTH in
         integrity-*) np_options="-i -l 1 -u 4194304 -p 0 -n 2" np_name=integrity ;;

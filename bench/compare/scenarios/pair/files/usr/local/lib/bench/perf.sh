@@ -8,6 +8,11 @@ measure_perf() { # PATH
     [ "$path" != netfront ] || { rounds=$((rounds / 5)) volume=$((volume / 4)); }
     tb say "perf $path"
     ask() { xvsock perf --connect "$address" --path "$path" --mode "$MODE" --wait 20 --json perf.json --append "$@"; }
+    if [ "$DEPTH" = points ]; then
+        ask --verify=0 --bandwidth 64K,1M --volume "${volume}M"
+        ask --verify=0 --connects "$connects"
+        return
+    fi
     ask --verify=256 --latency 1,64,1K,4K --count $((rounds > 1000 ? rounds : 1000))
     ask --verify=256K --latency 64K,256K --count "$rounds"
     if [ "$DEPTH" != quick ]; then # NPtcp has them, too
@@ -19,7 +24,10 @@ measure_perf() { # PATH
     [ "$path" = unix ] || ask --connects "$connects"
 }
 rounds=1000 volume=384 connects=1000
-[ "$DEPTH" = quick ] || rounds=5000 volume=2048 connects=4000
+case $DEPTH in
+full) rounds=5000 volume=2048 connects=4000 ;;
+points) volume=256 connects=300 ;;
+esac
 if [ "$NAME" = g2 ]; then
     for perf_path in $PATHS; do measure_perf "$perf_path"; done
 fi
