@@ -79,6 +79,68 @@ VCHAN_STATIC_ASSERT(sizeof(struct vchan_page) == 24);
 
 VCHAN_STATIC_ASSERT(VCHAN_PAGE_SIZE == 1ull << VCHAN_PAGE_SHIFT);
 
+/*
+ * The wide layout, for two sides that both know it. In libxenvchan's, all that
+ * changes is in one cache line, which so goes to and fro at each store of either
+ * side. Here every word that one side writes often has two lines of its own, as
+ * processors fetch lines in pairs. The orders, the live bytes and grants[] are
+ * where they always are. Between VCHAN_WIDE_FREE and VCHAN_WIDE_RIGHT_CONS is
+ * room for who uses the vchan. grants[] must end before VCHAN_WIDE_LEFT_PROD,
+ * so this is for vchans with at most VCHAN_WIDE_GRANTS pages.
+ */
+#define VCHAN_WIDE_LEFT_PROD 128u
+#define VCHAN_WIDE_LEFT_CONS 256u
+#define VCHAN_WIDE_RIGHT_PROD 384u
+#define VCHAN_WIDE_FREE 512u
+#define VCHAN_WIDE_RIGHT_CONS 640u
+#define VCHAN_WIDE_CLI_NOTIFY 768u
+#define VCHAN_WIDE_SRV_NOTIFY 896u
+#define VCHAN_WIDE_GRANTS ((VCHAN_WIDE_LEFT_PROD - sizeof(struct vchan_page)) / sizeof(uint32_t))
+
+VCHAN_STATIC_ASSERT(VCHAN_WIDE_SRV_NOTIFY + 128 <= VCHAN_OFFSET_SMALL);
+
+enum vchan_layout {
+	VCHAN_LAYOUT_XEN, /* libxenvchan's */
+	VCHAN_LAYOUT_WIDE,
+};
+
+/* Where the indices of one ring are. */
+struct vchan_places {
+	uint32_t *cons;
+	uint32_t *prod;
+};
+
+/* Where all is that the two sides change while data flows; peer-writable. */
+struct vchan_words {
+	struct vchan_places left;
+	struct vchan_places right;
+	uint8_t *cli_notify;
+	uint8_t *srv_notify;
+};
+
+static inline struct vchan_words vchan_words_of(struct vchan_page *page, enum vchan_layout layout)
+{
+	uint8_t *bytes = (uint8_t *)page;
+	struct vchan_words words;
+
+	if (layout == VCHAN_LAYOUT_XEN) {
+		words.left.cons = &page->left.cons;
+		words.left.prod = &page->left.prod;
+		words.right.cons = &page->right.cons;
+		words.right.prod = &page->right.prod;
+		words.cli_notify = &page->cli_notify;
+		words.srv_notify = &page->srv_notify;
+	} else {
+		words.left.cons = (uint32_t *)(bytes + VCHAN_WIDE_LEFT_CONS);
+		words.left.prod = (uint32_t *)(bytes + VCHAN_WIDE_LEFT_PROD);
+		words.right.cons = (uint32_t *)(bytes + VCHAN_WIDE_RIGHT_CONS);
+		words.right.prod = (uint32_t *)(bytes + VCHAN_WIDE_RIGHT_PROD);
+		words.cli_notify = bytes + VCHAN_WIDE_CLI_NOTIFY;
+		words.srv_notify = bytes + VCHAN_WIDE_SRV_NOTIFY;
+	}
+	return words;
+}
+
 /* Pages that a ring of this order, at most VCHAN_ORDER_MAX, takes beside the shared page. */
 static inline uint32_t vchan_ring_pages(uint32_t order)
 {

@@ -3,8 +3,12 @@
  * Index arithmetic of one vchan ring, safe against a hostile other side.
  *
  * Each side keeps its own index in private memory and only ever writes the
- * shared copy of it. The other side's index is read once per operation and
- * checked against the private one; only the checked value is used.
+ * shared copy of it. The other side's index is read once per operation, if at
+ * all, and checked against the private one; only the checked value is used.
+ *
+ * A writer keeps what it has so seen of the reader's index. That only ever grows,
+ * so a writer who finds room enough in it leaves the cache line alone that the
+ * reader keeps writing. A reader wants to know all that there is, and looks.
  *
  * Indices run freely modulo 2^32. For a writer, prod - cons is what is in the
  * ring; it may never exceed the ring's size. That one unsigned comparison
@@ -25,8 +29,9 @@
 
 /* One side's view of one ring: as its writer or as its reader, never both. */
 struct vchan_end {
-	struct vchan_indices *shared; /* peer-writable: see above */
+	struct vchan_places at; /* peer-writable: see above */
 	uint32_t index; /* ours: prod of a writer, cons of a reader */
+	uint32_t seen; /* of a writer: cons, as last read and found possible */
 	uint32_t size; /* bytes, a power of two */
 };
 
@@ -37,11 +42,12 @@ struct vchan_span {
 };
 
 /* Begins at index 0, as both sides of a new vchan do. */
-static inline void vchan_end_init(struct vchan_end *end, struct vchan_indices *shared,
+static inline void vchan_end_init(struct vchan_end *end, struct vchan_places at,
 				  uint32_t order)
 {
-	end->shared = shared;
+	end->at = at;
 	end->index = 0;
+	end->seen = 0;
 	end->size = 1u << order;
 }
 
@@ -49,12 +55,15 @@ static inline void vchan_end_init(struct vchan_end *end, struct vchan_indices *s
  * Bytes that the writer may add. False when the reader's index is impossible;
  * *space is then 0.
  */
-static inline bool vchan_writer_space(const struct vchan_end *writer, uint32_t *space)
+static inline bool vchan_writer_space(struct vchan_end *writer, uint32_t *space)
 {
 	/* pairs with the store-release in vchan_reader_advance() */
-	uint32_t used = writer->index - vchan_load_acquire(&writer->shared->cons);
+	uint32_t cons = vchan_load_acquire(writer->at.cons);
+	uint32_t used = writer->index - cons;
 	bool valid = used <= writer->size;
 
+	if (valid)
+		writer->seen = cons;
 	*space = valid ? writer->size - used : 0;
 	return valid;
 }
@@ -66,25 +75,35 @@ static inline bool vchan_writer_space(const struct vchan_end *writer, uint32_t *
 static inline bool vchan_reader_avail(const struct vchan_end *reader, uint32_t *avail)
 {
 	/* pairs with the store-release in vchan_writer_advance() */
-	uint32_t filled = vchan_load_acquire(&reader->shared->prod) - reader->index;
+	uint32_t filled = vchan_load_acquire(reader->at.prod) - reader->index;
 	bool valid = filled <= reader->size;
 
 	*avail = valid ? filled : 0;
 	return valid;
 }
 
+/*
+ * The same for who needs no more than `want`: when the index last seen has that,
+ * the reader's is not read, and there may be more room than *space.
+ */
+static inline bool vchan_writer_space_for(struct vchan_end *writer, uint32_t want, uint32_t *space)
+{
+	*space = writer->size - (writer->index - writer->seen);
+	return *space >= want || vchan_writer_space(writer, space);
+}
+
 /* Publishes n bytes that were written; n is at most the space last seen. */
 static inline void vchan_writer_advance(struct vchan_end *writer, uint32_t n)
 {
 	writer->index += n;
-	vchan_store_release(&writer->shared->prod, writer->index);
+	vchan_store_release(writer->at.prod, writer->index);
 }
 
 /* Gives back n bytes that were read; n is at most what was last available. */
 static inline void vchan_reader_advance(struct vchan_end *reader, uint32_t n)
 {
 	reader->index += n;
-	vchan_store_release(&reader->shared->cons, reader->index);
+	vchan_store_release(reader->at.cons, reader->index);
 }
 
 /*

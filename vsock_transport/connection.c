@@ -74,9 +74,9 @@ void xvsock_conn_owe(struct xvsock_conn *conn, u16 owed)
 }
 
 static void ring_init(struct xvsock_ring *ring, struct vchan_page *page,
-		      struct vchan_indices *indices, unsigned int order, unsigned int share)
+		      struct vchan_places at, unsigned int order, unsigned int share)
 {
-	vchan_end_init(&ring->end, indices, order);
+	vchan_end_init(&ring->end, at, order);
 	ring->share = (struct xvsock_share *)((u8 *)page + share);
 	ring->large = order >= VCHAN_PAGE_SHIFT;
 	if (ring->large)
@@ -90,22 +90,23 @@ void xvsock_conn_point_at_page(struct xvsock_conn *conn, unsigned int left_order
 			       unsigned int right_order)
 {
 	struct vchan_page *page = xvsock_page(&conn->vchan->shared, 0);
+	struct vchan_words words = vchan_words_of(page, VCHAN_LAYOUT_XEN);
 	struct xvsock_ring *left = conn->server ? &conn->rx : &conn->tx;
 	struct xvsock_ring *right = conn->server ? &conn->tx : &conn->rx;
 
 	conn->page = page;
-	ring_init(left, page, &page->left, left_order, XVSOCK_SHARE_LEFT);
-	ring_init(right, page, &page->right, right_order, XVSOCK_SHARE_RIGHT);
+	ring_init(left, page, words.left, left_order, XVSOCK_SHARE_LEFT);
+	ring_init(right, page, words.right, right_order, XVSOCK_SHARE_RIGHT);
 	if (conn->server) {
 		conn->our_live = &page->srv_live;
 		conn->peer_live = &page->cli_live;
-		conn->asked_of_us = &page->srv_notify;
-		conn->asked_of_peer = &page->cli_notify;
+		conn->asked_of_us = words.srv_notify;
+		conn->asked_of_peer = words.cli_notify;
 	} else {
 		conn->our_live = &page->cli_live;
 		conn->peer_live = &page->srv_live;
-		conn->asked_of_us = &page->cli_notify;
-		conn->asked_of_peer = &page->srv_notify;
+		conn->asked_of_us = words.cli_notify;
+		conn->asked_of_peer = words.srv_notify;
 	}
 }
 

@@ -59,7 +59,7 @@ static int control_read(struct xvsock_control *control, struct xvsock_message *m
 /* Whether the peer has taken something since the last look; breaks on an impossible index. */
 static bool control_tx_moved(struct xvsock_peer *peer)
 {
-	u32 cons = READ_ONCE(peer->control.tx.shared->cons);
+	u32 cons = READ_ONCE(*peer->control.tx.at.cons);
 	bool moved = cons != peer->seen_cons;
 	bool valid;
 	u32 space;
@@ -122,20 +122,21 @@ static void control_layout(struct xvsock_peer *peer, bool server)
 {
 	struct xvsock_control *control = &peer->control;
 	struct vchan_page *page = xvsock_page(&control->shared, 0);
+	struct vchan_words words = vchan_words_of(page, VCHAN_LAYOUT_XEN);
 	u8 *left = (u8 *)page + vchan_inpage_offset(XVSOCK_CONTROL_LEFT_ORDER);
 	u8 *right = (u8 *)page + vchan_inpage_offset(XVSOCK_CONTROL_RIGHT_ORDER);
 
 	control->server = server;
 	control->rx_ring = server ? left : right;
 	control->tx_ring = server ? right : left;
-	control->asked_of_us = server ? &page->srv_notify : &page->cli_notify;
-	control->asked_of_peer = server ? &page->cli_notify : &page->srv_notify;
+	control->asked_of_us = server ? words.srv_notify : words.cli_notify;
+	control->asked_of_peer = server ? words.cli_notify : words.srv_notify;
 	if (server) {
-		vchan_end_init(&control->rx, &page->left, XVSOCK_CONTROL_LEFT_ORDER);
-		vchan_end_init(&control->tx, &page->right, XVSOCK_CONTROL_RIGHT_ORDER);
+		vchan_end_init(&control->rx, words.left, XVSOCK_CONTROL_LEFT_ORDER);
+		vchan_end_init(&control->tx, words.right, XVSOCK_CONTROL_RIGHT_ORDER);
 	} else {
-		vchan_end_init(&control->tx, &page->left, XVSOCK_CONTROL_LEFT_ORDER);
-		vchan_end_init(&control->rx, &page->right, XVSOCK_CONTROL_RIGHT_ORDER);
+		vchan_end_init(&control->tx, words.left, XVSOCK_CONTROL_LEFT_ORDER);
+		vchan_end_init(&control->rx, words.right, XVSOCK_CONTROL_RIGHT_ORDER);
 	}
 }
 

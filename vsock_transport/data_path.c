@@ -252,8 +252,8 @@ irqreturn_t xvsock_data_interrupt(int irq, void *data)
 	 * and late EOI slows down a peer that sends many of them.
 	 */
 	live = vchan_load_acquire(conn->peer_live);
-	prod = vchan_load_acquire(&conn->rx.end.shared->prod);
-	cons = vchan_load_acquire(&conn->tx.end.shared->cons);
+	prod = vchan_load_acquire(conn->rx.end.at.prod);
+	cons = vchan_load_acquire(conn->tx.end.at.cons);
 
 	if (live != conn->seen_live) {
 		eoi_flags = 0;

@@ -85,12 +85,13 @@ put:
 
 static void plain_init_ring(struct xvsock_conn *conn, struct xvsock_ring *ring, unsigned int order)
 {
-	const struct vchan_indices *indices = ring->end.shared;
+	const struct vchan_places *at = &ring->end.at;
 
 	ring->order = order;
 	ring->share = &conn->plain->share;
 	/* If there was a client before, they go on. The other side's is checked when used. */
-	ring->end.index = ring == &conn->tx ? READ_ONCE(indices->prod) : READ_ONCE(indices->cons);
+	ring->end.index = ring == &conn->tx ? READ_ONCE(*at->prod) : READ_ONCE(*at->cons);
+	ring->end.seen = ring->end.index - ring->end.size; /* no room, until it is looked at */
 }
 
 void xvsock_plain_point_at_page(struct xvsock_conn *conn, unsigned int left_order,

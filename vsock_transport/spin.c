@@ -94,7 +94,7 @@ void xvsock_vchan_spin_for_data(struct xvsock_conn *conn)
 	if (!ns)
 		return;
 	vchan_notify_withdraw(conn->asked_of_peer, VCHAN_NOTIFY_WRITE);
-	found = xvsock_spin_while(conn, &rx->shared->prod, rx->index, ns);
+	found = xvsock_spin_while(conn, rx->at.prod, rx->index, ns);
 	xvsock_spin_adapt(conn, found);
 	if (xvsock_vchan_avail(conn, 1))
 		conn->sk->sk_data_ready(conn->sk);
@@ -103,7 +103,7 @@ void xvsock_vchan_spin_for_data(struct xvsock_conn *conn)
 void xvsock_vchan_spin_for_space(struct xvsock_conn *conn)
 {
 	u32 ns = conn->attached ? xvsock_spin_time_ns(conn) : 0;
-	const u32 *cons = &conn->tx.end.shared->cons;
+	const u32 *cons = conn->tx.end.at.cons;
 	u32 seen;
 
 	if (!ns)

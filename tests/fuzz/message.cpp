@@ -72,7 +72,7 @@ public:
           ring_(std::make_unique<std::uint8_t[]>(std::size_t{1} << order_)) {
         // Both sides begin at 0 and move by whole messages.
         const auto first = from.take<std::uint32_t>() / XVSOCK_MESSAGE_SIZE * XVSOCK_MESSAGE_SIZE;
-        vchan_end_init(&reader_, &indices_, order_);
+        vchan_end_init(&reader_, {.cons = &indices_.cons, .prod = &indices_.prod}, order_);
         reader_.index = indices_.cons = indices_.prod = first;
     }
 

@@ -2,9 +2,9 @@
 // One side of a vchan against a peer that writes anything into the shared page at any time: nothing outside
 // the rings is touched, no index is believed that cannot be, and each is read once.
 //
-// The input: the attach (role, left order, right order, first index: 1, 2, 2, 4 bytes), then operations of a
-// byte and its arguments, see side::step(). Whenever the code under test touches shared memory, one byte is
-// taken for what the peer does just then, see peer::act().
+// The input: the attach (role and layout, left order, right order, first index: 1, 2, 2, 4 bytes), then
+// operations of a byte and its arguments, see side::step(). Whenever the code under test touches shared
+// memory, one byte is taken for what the peer does just then, see peer::act().
 #include "hostile_platform.hpp"
 #include "input.hpp"
 
@@ -26,6 +26,7 @@ constexpr std::array<std::uint8_t, 2> notify_bits{VCHAN_NOTIFY_WRITE, VCHAN_NOTI
 struct memory {
     alignas(VCHAN_PAGE_SIZE) std::array<std::uint8_t, VCHAN_PAGE_SIZE> bytes{};
     vchan_page& page = *reinterpret_cast<vchan_page*>(bytes.data());
+    vchan_words words = vchan_words_of(&page, VCHAN_LAYOUT_XEN);
 
     std::uint8_t* ring(std::uint32_t order, bool left) {
         if (const auto offset = vchan_inpage_offset(order); offset != 0) {
@@ -47,9 +48,10 @@ public:
 
     void act() override {
         auto& page = memory_.page;
+        const auto& words = memory_.words;
         const auto choice = input_.take<std::uint8_t>();
-        std::uint32_t* const indices[] = {&page.left.cons, &page.left.prod, &page.right.cons,
-                                          &page.right.prod};
+        std::uint32_t* const indices[] = {words.left.cons, words.left.prod, words.right.cons,
+                                          words.right.prod};
         switch (choice >> 5U) {
         case 1: // a step in the right direction, or a small lie
             *indices[choice & 3U] += input_.take<std::uint8_t>();
@@ -64,7 +66,7 @@ public:
             *indices[choice & 3U] += (1u << (choice >> 2U & 7U) << 9U) - 1 + input_.take<std::uint8_t>() % 3;
             break;
         case 5:
-            (choice & 1U ? page.cli_notify : page.srv_notify) = input_.take<std::uint8_t>();
+            *(choice & 1U ? words.cli_notify : words.srv_notify) = input_.take<std::uint8_t>();
             break;
         case 6:
             (choice & 1U ? page.left_order : page.right_order) = input_.take<std::uint16_t>();
@@ -92,7 +94,10 @@ struct ring_end {
 class side {
 public:
     side(input& from, memory& at) : input_(from), memory_(at) {
-        const bool server = from.take<std::uint8_t>() % 2 != 0;
+        const auto which = from.take<std::uint8_t>();
+        const bool server = (which & 1U) != 0;
+        memory_.words = vchan_words_of(&memory_.page, which & 2U ? VCHAN_LAYOUT_WIDE : VCHAN_LAYOUT_XEN);
+        const auto& words = memory_.words;
         memory_.page.left_order = from.take<std::uint16_t>();
         memory_.page.right_order = from.take<std::uint16_t>();
         const auto first = from.take<std::uint32_t>();
@@ -106,16 +111,16 @@ public:
         }
         auto& to_server = server ? reader_ : writer_;
         auto& to_client = server ? writer_ : reader_;
-        vchan_end_init(&to_server.end, &memory_.page.left, left);
-        vchan_end_init(&to_client.end, &memory_.page.right, right);
+        vchan_end_init(&to_server.end, words.left, left);
+        vchan_end_init(&to_client.end, words.right, right);
         to_server.bytes = memory_.ring(left, true);
         to_client.bytes = memory_.ring(right, false);
-        asked_of_us_ = server ? &memory_.page.srv_notify : &memory_.page.cli_notify;
-        asked_of_peer_ = server ? &memory_.page.cli_notify : &memory_.page.srv_notify;
+        asked_of_us_ = server ? words.srv_notify : words.cli_notify;
+        asked_of_peer_ = server ? words.cli_notify : words.srv_notify;
 
         // As if so much had gone both ways already.
-        reader_.end.index = writer_.end.index = first;
-        memory_.page.left = memory_.page.right = {.cons = first, .prod = first};
+        for (auto* end : {&reader_.end, &writer_.end})
+            end->index = end->seen = *end->at.cons = *end->at.prod = first;
     }
 
     void step() {
@@ -124,7 +129,7 @@ public:
         shared().record.clear();
         switch (what % 8) {
         case 0:
-            write();
+            write(what & 32U);
             break;
         case 1:
             read();
@@ -196,12 +201,19 @@ private:
         require(only(access::store, own).value == index, "the index is published");
     }
 
-    void write() {
+    void write(bool for_some) {
         auto& end = writer_.end;
         const auto index = end.index;
+        const auto seen = end.seen;
+        const auto want = for_some ? input_.take<std::uint32_t>() : 0xffffffff;
         std::uint32_t space = 0xffffffff;
-        const bool valid = vchan_writer_space(&end, &space);
-        const std::uint32_t used = index - only(access::load, &end.shared->cons).value;
+        require(index - seen <= end.size, "what was seen is possible");
+        const bool valid =
+            for_some ? vchan_writer_space_for(&end, want, &space) : vchan_writer_space(&end, &space);
+        const bool known = for_some && end.size - (index - seen) >= want;
+        require(shared().record.empty() == known, "the reader's index is read when it has to be");
+        const std::uint32_t used = index - (known ? seen : only(access::load, end.at.cons).value);
+        require(end.seen == (valid ? index - used : seen), "what is kept was seen and is possible");
         require(valid == (used <= end.size), "exactly the possible indices of a reader are believed");
         require(space == (valid ? end.size - used : 0), "space is what is not used");
         require(end.index == index, "looking moves nothing");
@@ -211,7 +223,7 @@ private:
                   [](std::uint8_t* to, std::uint32_t length) { std::memset(to, 0x5a, length); });
         shared().record.clear();
         vchan_writer_advance(&end, count);
-        check_advanced(end, index + count, &end.shared->prod);
+        check_advanced(end, index + count, end.at.prod);
         require(!valid || used + count <= end.size, "no more is used than the ring holds");
     }
 
@@ -220,7 +232,7 @@ private:
         const auto index = end.index;
         std::uint32_t available = 0xffffffff;
         const bool valid = vchan_reader_avail(&end, &available);
-        const std::uint32_t filled = only(access::load, &end.shared->prod).value - index;
+        const std::uint32_t filled = only(access::load, end.at.prod).value - index;
         require(valid == (filled <= end.size), "exactly the possible indices of a writer are believed");
         require(available == (valid ? filled : 0), "what is there is what was written");
         require(end.index == index, "looking moves nothing");
@@ -235,7 +247,7 @@ private:
         require(copied == count, "the spans add up");
         shared().record.clear();
         vchan_reader_advance(&end, count);
-        check_advanced(end, index + count, &end.shared->cons);
+        check_advanced(end, index + count, end.at.cons);
     }
 
     void look_ahead(const vchan_end& end) {

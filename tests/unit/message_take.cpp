@@ -19,7 +19,7 @@ protected:
     control_ring() : bytes_(size_t{1} << GetParam()) { begin_at(0); }
 
     void begin_at(uint32_t index) {
-        vchan_end_init(&reader_, &indices_, GetParam());
+        vchan_end_init(&reader_, {.cons = &indices_.cons, .prod = &indices_.prod}, GetParam());
         reader_.index = indices_.cons = indices_.prod = index;
     }
 

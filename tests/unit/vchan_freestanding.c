@@ -30,10 +30,11 @@ bool vchan_c_round_trip(struct vchan_page *page, uint32_t n)
 {
     struct vchan_end writer, reader;
     struct vchan_span span;
+    struct vchan_words words = vchan_words_of(page, VCHAN_LAYOUT_XEN);
     uint32_t space, avail;
 
-    vchan_end_init(&writer, &page->left, VCHAN_ORDER_SMALL);
-    vchan_end_init(&reader, &page->left, VCHAN_ORDER_SMALL);
+    vchan_end_init(&writer, words.left, VCHAN_ORDER_SMALL);
+    vchan_end_init(&reader, words.left, VCHAN_ORDER_SMALL);
     if (!vchan_writer_space(&writer, &space) || space < n)
         return false;
     span = vchan_span_at(&writer, 0, n, writer.size);

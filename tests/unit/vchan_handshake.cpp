@@ -52,8 +52,9 @@ template <class Event> void ping_pong(side<Event>& us, bool begins, uint32_t rou
     }
 }
 
-template <class Event> void play_ping_pong(uint32_t rounds, uint64_t sleeps_wanted) {
-    shared_vchan vchan{VCHAN_ORDER_SMALL, VCHAN_ORDER_LARGE};
+template <class Event>
+void play_ping_pong(uint32_t rounds, uint64_t sleeps_wanted, vchan_layout layout = VCHAN_LAYOUT_XEN) {
+    shared_vchan vchan{VCHAN_ORDER_SMALL, VCHAN_ORDER_LARGE, layout};
     Event client_event, server_event;
     side<Event> client{vchan, role::client, client_event, server_event};
     side<Event> server{vchan, role::server, server_event, client_event};
@@ -92,8 +93,9 @@ template <class Event> void drain(side<Event>& server, uint32_t rounds) {
     }
 }
 
-template <class Event> void play_fill_and_drain(uint32_t rounds, uint64_t sleeps_wanted) {
-    shared_vchan vchan{VCHAN_ORDER_SMALL, VCHAN_ORDER_LARGE};
+template <class Event>
+void play_fill_and_drain(uint32_t rounds, uint64_t sleeps_wanted, vchan_layout layout = VCHAN_LAYOUT_XEN) {
+    shared_vchan vchan{VCHAN_ORDER_SMALL, VCHAN_ORDER_LARGE, layout};
     Event client_event, server_event;
     side<Event> client{vchan, role::client, client_event, server_event};
     side<Event> server{vchan, role::server, server_event, client_event};
@@ -110,6 +112,16 @@ TEST(vchan_handshake, ping_pong_of_single_bytes_really_asleep) {
 
 TEST(vchan_handshake, ping_pong_of_single_bytes_spinning) {
     play_ping_pong<spinning_event>(1'000'000 / sanitizer_slowdown, 100'000 / sanitizer_slowdown);
+}
+
+TEST(vchan_handshake, ping_pong_in_the_wide_layout_spinning) {
+    play_ping_pong<spinning_event>(1'000'000 / sanitizer_slowdown, 100'000 / sanitizer_slowdown,
+                                   VCHAN_LAYOUT_WIDE);
+}
+
+TEST(vchan_handshake, fill_and_drain_in_the_wide_layout_spinning) {
+    play_fill_and_drain<spinning_event>(1'000'000 / sanitizer_slowdown, 100'000 / sanitizer_slowdown,
+                                        VCHAN_LAYOUT_WIDE);
 }
 
 TEST(vchan_handshake, fill_and_drain_really_asleep) {

@@ -81,6 +81,46 @@ TEST(vchan_layout, inpage_offsets) {
     }
 }
 
+// The wide layout: what one side writes often is 128 bytes away from all else that changes, and clear of what
+// stays where libxenvchan has it and of the in-page rings.
+TEST(vchan_layout, wide_words_are_apart) {
+    alignas(VCHAN_PAGE_SIZE) std::array<uint8_t, VCHAN_PAGE_SIZE> bytes{};
+    const auto words = vchan_words_of(reinterpret_cast<vchan_page*>(bytes.data()), VCHAN_LAYOUT_WIDE);
+    const auto offset = [&](const void* at) {
+        return static_cast<size_t>(static_cast<const uint8_t*>(at) - bytes.data());
+    };
+    const std::map<size_t, size_t> sizes{
+        {0, sizeof(vchan_page) + VCHAN_WIDE_GRANTS * sizeof(uint32_t)},
+        {VCHAN_WIDE_FREE, 128},
+        {offset(words.left.prod), sizeof(uint32_t)},
+        {offset(words.left.cons), sizeof(uint32_t)},
+        {offset(words.right.prod), sizeof(uint32_t)},
+        {offset(words.right.cons), sizeof(uint32_t)},
+        {offset(words.cli_notify), sizeof(uint8_t)},
+        {offset(words.srv_notify), sizeof(uint8_t)},
+    };
+    ASSERT_EQ(sizes.size(), 8u) << "no two are in one place";
+    size_t previous = 0;
+    for (const auto& [at, size] : sizes) {
+        EXPECT_EQ(at % 128, 0u);
+        EXPECT_LE(size, 128u);
+        EXPECT_TRUE(at == 0 || at > previous);
+        previous = at;
+    }
+    EXPECT_LE(previous + 128, VCHAN_OFFSET_SMALL);
+}
+
+TEST(vchan_layout, words_of_libxenvchan) {
+    vchan_page page{};
+    const auto words = vchan_words_of(&page, VCHAN_LAYOUT_XEN);
+    EXPECT_EQ(words.left.cons, &page.left.cons);
+    EXPECT_EQ(words.left.prod, &page.left.prod);
+    EXPECT_EQ(words.right.cons, &page.right.cons);
+    EXPECT_EQ(words.right.prod, &page.right.prod);
+    EXPECT_EQ(words.cli_notify, &page.cli_notify);
+    EXPECT_EQ(words.srv_notify, &page.srv_notify);
+}
+
 // Lays the page out byte by byte, which is what vchan_orders_valid() has to agree with: every byte of the
 // page belongs to at most one of header, grant references, left ring and right ring.
 bool page_holds(uint32_t left, uint32_t right) {

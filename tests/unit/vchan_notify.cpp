@@ -55,8 +55,8 @@ TEST(vchan_notify, event_without_news_ends_a_wait_whose_bit_it_took) {
     vchan_indices indices{};
     vchan_end writer{};
     vchan_end reader{};
-    vchan_end_init(&writer, &indices, VCHAN_ORDER_SMALL);
-    vchan_end_init(&reader, &indices, VCHAN_ORDER_SMALL);
+    vchan_end_init(&writer, {.cons = &indices.cons, .prod = &indices.prod}, VCHAN_ORDER_SMALL);
+    vchan_end_init(&reader, {.cons = &indices.cons, .prod = &indices.prod}, VCHAN_ORDER_SMALL);
     uint8_t byte = VCHAN_NOTIFY_WRITE;
     uint32_t seen = 0;
     bool moved = false;

@@ -29,15 +29,16 @@ std::vector<uint32_t> index_bases(uint32_t size) {
 
 struct ring_under_test {
     explicit ring_under_test(uint32_t order, uint32_t start = 0) {
-        vchan_end_init(&writer, &indices, order);
-        vchan_end_init(&reader, &indices, order);
+        const vchan_places at{.cons = &indices.cons, .prod = &indices.prod};
+        vchan_end_init(&writer, at, order);
+        vchan_end_init(&reader, at, order);
         move_to(start);
     }
 
     /// As if `start` bytes had been sent and received before.
     void move_to(uint32_t start) {
         indices = {.cons = start, .prod = start};
-        writer.index = reader.index = start;
+        writer.index = writer.seen = reader.index = start;
     }
 
     vchan_indices indices{};
@@ -55,7 +56,7 @@ INSTANTIATE_TEST_SUITE_P(order, vchan_ring, testing::Range(VCHAN_ORDER_MIN, VCHA
                          testing::PrintToStringParamName());
 
 TEST_P(vchan_ring, starts_empty_at_index_zero) {
-    const ring_under_test ring{order()};
+    ring_under_test ring{order()};
     uint32_t space = 0, avail = 1;
     EXPECT_EQ(ring.writer.index, 0u);
     EXPECT_EQ(ring.writer.size, size());
@@ -297,6 +298,48 @@ TEST_P(vchan_ring, own_shared_index_is_never_read_back) {
     EXPECT_EQ(avail, 15u);
     vchan_reader_advance(&ring.reader, 15);
     EXPECT_EQ(ring.indices.cons, 515u);
+}
+
+// What was seen once is enough until it is used up: until then the reader's index, here impossible, is not
+// read.
+TEST_P(vchan_ring, room_seen_before_is_used_up_first) {
+    for (const uint32_t base : index_bases(size())) {
+        ring_under_test ring{order(), base};
+        const uint32_t impossible = base + 2 * size();
+        uint32_t space = 0;
+        ring.indices.cons = impossible;
+        ASSERT_TRUE(vchan_writer_space_for(&ring.writer, size(), &space));
+        EXPECT_EQ(space, size());
+        vchan_writer_advance(&ring.writer, size() - 10);
+        ASSERT_TRUE(vchan_writer_space_for(&ring.writer, 10, &space));
+        EXPECT_EQ(space, 10u);
+
+        EXPECT_FALSE(vchan_writer_space_for(&ring.writer, 11, &space));
+        EXPECT_EQ(space, 0u);
+        ASSERT_TRUE(vchan_writer_space_for(&ring.writer, 10, &space)) << "a lie is not kept";
+        EXPECT_EQ(space, 10u);
+
+        ring.indices.cons = base + 60;
+        ASSERT_TRUE(vchan_writer_space_for(&ring.writer, 11, &space));
+        EXPECT_EQ(space, 70u);
+        ring.indices.cons = impossible;
+        ASSERT_TRUE(vchan_writer_space_for(&ring.writer, 70, &space));
+        EXPECT_EQ(space, 70u);
+    }
+}
+
+// A reader's index that goes back is not the truth, but there is never more room than the ring has.
+TEST_P(vchan_ring, index_that_goes_back_is_bounded_by_the_ring) {
+    std::mt19937 random{order()};
+    ring_under_test ring{order()};
+    for (int round = 0; round < 100'000; ++round) {
+        ring.indices.cons = ring.writer.index - static_cast<uint32_t>(random()) % (size() + 1);
+        uint32_t space = 0;
+        ASSERT_TRUE(vchan_writer_space_for(&ring.writer, static_cast<uint32_t>(random()) % size(), &space));
+        ASSERT_LE(space, size());
+        vchan_writer_advance(&ring.writer, static_cast<uint32_t>(random()) % (space + 1));
+        ASSERT_LE(ring.writer.index - ring.writer.seen, size());
+    }
 }
 
 } // namespace

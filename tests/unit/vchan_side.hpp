@@ -50,8 +50,9 @@ struct broken_ring : std::runtime_error {
 /// it.
 class shared_vchan {
 public:
-    shared_vchan(uint32_t left_order, uint32_t right_order)
-        : region_(boost::interprocess::anonymous_shared_memory(
+    shared_vchan(uint32_t left_order, uint32_t right_order, vchan_layout layout = VCHAN_LAYOUT_XEN)
+        : layout_(layout),
+          region_(boost::interprocess::anonymous_shared_memory(
               size_t{VCHAN_PAGE_SIZE} * (1 + vchan_ring_pages(left_order) + vchan_ring_pages(right_order)))) {
         if (!vchan_orders_valid(left_order, right_order))
             throw std::invalid_argument("a vchan cannot have these two ring orders");
@@ -62,6 +63,7 @@ public:
     }
 
     vchan_page& page() { return *static_cast<vchan_page*>(region_.get_address()); }
+    vchan_words words() { return vchan_words_of(&page(), layout_); }
 
     std::byte* left_ring() { return ring(page().left_order, 1); }
     std::byte* right_ring() { return ring(page().right_order, 1 + vchan_ring_pages(page().left_order)); }
@@ -73,6 +75,7 @@ private:
                (in_page ? in_page : size_t{first_page} * VCHAN_PAGE_SIZE);
     }
 
+    vchan_layout layout_;
     boost::interprocess::mapped_region region_;
 };
 
@@ -148,16 +151,17 @@ template <class Event> class side {
 public:
     side(shared_vchan& vchan, role which, Event& own, Event& peer, mapping how = mapping::contiguous)
         : own_event_(own), peer_event_(peer), how_(how) {
-        vchan_page& page = vchan.page();
+        const vchan_page& page = vchan.page();
+        const vchan_words words = vchan.words();
         const bool server = which == role::server;
-        vchan_end_init(&writer_, server ? &page.right : &page.left,
+        vchan_end_init(&writer_, server ? words.right : words.left,
                        server ? page.right_order : page.left_order);
-        vchan_end_init(&reader_, server ? &page.left : &page.right,
+        vchan_end_init(&reader_, server ? words.left : words.right,
                        server ? page.left_order : page.right_order);
         write_memory_ = server ? vchan.right_ring() : vchan.left_ring();
         read_memory_ = server ? vchan.left_ring() : vchan.right_ring();
-        requests_to_peer_ = server ? &page.cli_notify : &page.srv_notify;
-        requests_to_us_ = server ? &page.srv_notify : &page.cli_notify;
+        requests_to_peer_ = server ? words.cli_notify : words.srv_notify;
+        requests_to_us_ = server ? words.srv_notify : words.cli_notify;
     }
 
     [[nodiscard]] uint32_t write_size() const { return writer_.size; }
@@ -165,9 +169,10 @@ public:
     /// How often this side has gone to sleep.
     [[nodiscard]] uint64_t sleeps() const { return sleeps_; }
 
-    [[nodiscard]] uint32_t space() const {
+    /// Room; when there is `enough` as far as this side knows, it does not look for more.
+    [[nodiscard]] uint32_t space(uint32_t enough = UINT32_MAX) {
         uint32_t bytes = 0;
-        if (!vchan_writer_space(&writer_, &bytes))
+        if (!vchan_writer_space_for(&writer_, enough, &bytes))
             throw broken_ring("the reader's index is impossible");
         return bytes;
     }
@@ -181,7 +186,8 @@ public:
 
     /// Writes what fits, publishes it at once, kicks if asked to; never blocks. Returns the bytes written.
     uint32_t write_some(std::span<const std::byte> data) {
-        const uint32_t n = std::min(space(), static_cast<uint32_t>(data.size()));
+        const uint32_t n =
+            std::min(space(static_cast<uint32_t>(data.size())), static_cast<uint32_t>(data.size()));
         for_each_piece(writer_, n, [&](uint32_t done, vchan_span piece) {
             std::memcpy(write_memory_ + piece.offset, data.data() + done, piece.length);
         });
@@ -208,7 +214,7 @@ public:
 
     /// Sleeps until there is room for n bytes, at most the ring's size. Throws lost_wakeup.
     void wait_for_space(uint32_t n) {
-        wait(VCHAN_NOTIFY_READ, [&] { return space() >= n; });
+        wait(VCHAN_NOTIFY_READ, [&] { return space(n) >= n; });
     }
 
     /// Sleeps until n bytes, at most the ring's size, can be read. Throws lost_wakeup.
@@ -218,7 +224,7 @@ public:
 
     /// Sleeps until there is either something to read or room to write. Throws lost_wakeup.
     void wait_for_either() {
-        wait(VCHAN_NOTIFY_WRITE | VCHAN_NOTIFY_READ, [&] { return avail() > 0 || space() > 0; });
+        wait(VCHAN_NOTIFY_WRITE | VCHAN_NOTIFY_READ, [&] { return avail() > 0 || space(1) > 0; });
     }
 
 private:

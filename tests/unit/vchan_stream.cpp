@@ -117,8 +117,8 @@ void exchange(side<Event>& us, const stream& to_send, const stream& to_receive, 
 struct two_sides {
     explicit two_sides(uint32_t left_order, uint32_t right_order,
                        mapping client_mapping = mapping::contiguous,
-                       mapping server_mapping = mapping::contiguous)
-        : vchan(left_order, right_order),
+                       mapping server_mapping = mapping::contiguous, vchan_layout layout = VCHAN_LAYOUT_XEN)
+        : vchan(left_order, right_order, layout),
           client(vchan, role::client, client_event, server_event, client_mapping),
           server(vchan, role::server, server_event, client_event, server_mapping) {}
 
@@ -210,6 +210,16 @@ TEST(vchan_stream, both_directions_in_the_one_page_between_threads) {
     EXPECT_NO_THROW(serving.get());
 }
 
+TEST(vchan_stream, both_directions_in_the_one_wide_page_between_threads) {
+    two_sides sides{VCHAN_ORDER_SMALL, VCHAN_ORDER_LARGE, mapping::contiguous, mapping::contiguous,
+                    VCHAN_LAYOUT_WIDE};
+    const stream to_server{7}, to_client{8};
+    auto serving =
+        std::async(std::launch::async, [&] { exchange(sides.server, to_client, to_server, 64 * mib); });
+    EXPECT_NO_THROW(exchange(sides.client, to_server, to_client, 64 * mib));
+    EXPECT_NO_THROW(serving.get());
+}
+
 TEST(vchan_stream, both_directions_in_large_rings_between_processes) {
     two_sides sides{15, 13, mapping::contiguous, mapping::scattered};
     const stream to_server{5}, to_client{6};
@@ -225,9 +235,11 @@ INSTANTIATE_TEST_SUITE_P(order, vchan_stream_order, testing::Range(VCHAN_ORDER_M
 
 TEST_P(vchan_stream_order, between_two_threads) {
     const uint32_t order = GetParam();
-    two_sides sides{order, order == VCHAN_ORDER_LARGE ? VCHAN_ORDER_SMALL : VCHAN_ORDER_LARGE,
-                    mapping::scattered, order % 2 ? mapping::scattered : mapping::contiguous};
-    move_between_threads(sides, 16 * mib);
+    for (const auto layout : {VCHAN_LAYOUT_XEN, VCHAN_LAYOUT_WIDE}) {
+        two_sides sides{order, order == VCHAN_ORDER_LARGE ? VCHAN_ORDER_SMALL : VCHAN_ORDER_LARGE,
+                        mapping::scattered, order % 2 ? mapping::scattered : mapping::contiguous, layout};
+        move_between_threads(sides, 16 * mib);
+    }
 }
 
 } // namespace
