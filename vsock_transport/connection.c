@@ -90,7 +90,7 @@ void xvsock_conn_point_at_page(struct xvsock_conn *conn, unsigned int left_order
 			       unsigned int right_order)
 {
 	struct vchan_page *page = xvsock_page(&conn->vchan->shared, 0);
-	struct vchan_words words = vchan_words_of(page, VCHAN_LAYOUT_XEN);
+	struct vchan_words words = vchan_words_of(page, conn->peer->layout);
 	struct xvsock_ring *left = conn->server ? &conn->rx : &conn->tx;
 	struct xvsock_ring *right = conn->server ? &conn->tx : &conn->rx;
 

@@ -50,23 +50,29 @@ static bool rx_avail(struct xvsock_conn *conn, u32 *avail)
 	return likely(valid) || data_refuse(conn, "an impossible producer index");
 }
 
-static bool tx_space(struct xvsock_conn *conn, u32 *space)
+/* More than there ever is, so that the reader's index is looked at. */
+#define ALL U32_MAX
+
+/* The room there is. The reader's index is only looked at if less than `want` was seen before. */
+static bool tx_space(struct xvsock_conn *conn, u32 want, u32 *space)
 {
 	struct xvsock_ring *tx = &conn->tx;
-	u32 used, limit;
+	u32 limit, closed;
 
 	if (unlikely(!tx->large))
 		xvsock_growth_move(conn);
-	if (unlikely(!vchan_writer_space(&tx->end, space)))
-		return data_refuse(conn, "an impossible consumer index");
 	/*
 	 * The reader would have no more unread, and our socket no more on its way, than
-	 * this. A limit that lies only costs the reader data.
+	 * this; the rest of the ring is closed to us. A limit that lies only costs the
+	 * reader data.
 	 */
 	limit = min_t(u64, READ_ONCE(tx->share->limit), vsock_sk(conn->sk)->buffer_size);
 	limit = max_t(u32, limit, XVSOCK_LIMIT_MIN);
-	used = tx->end.size - *space;
-	*space = min(*space, limit - min(limit, used));
+	closed = tx->end.size - min(limit, tx->end.size);
+	want = min_t(u64, (u64)want + closed, ALL);
+	if (unlikely(!vchan_writer_space_for(&tx->end, want, space)))
+		return data_refuse(conn, "an impossible consumer index");
+	*space -= min(*space, closed);
 	return true;
 }
 
@@ -135,7 +141,7 @@ size_t xvsock_vchan_space(struct xvsock_conn *conn)
 {
 	u32 space;
 
-	if (!conn->attached || !tx_space(conn, &space))
+	if (!conn->attached || !tx_space(conn, 1, &space))
 		return 0;
 	if (space)
 		return space;
@@ -143,7 +149,7 @@ size_t xvsock_vchan_space(struct xvsock_conn *conn)
 	if (!conn->tx.large)
 		xvsock_growth_ask(conn, &conn->tx);
 	vchan_notify_request(conn->asked_of_peer, VCHAN_NOTIFY_READ);
-	if (!tx_space(conn, &space))
+	if (!tx_space(conn, ALL, &space))
 		return 0;
 	return space;
 }
@@ -154,7 +160,7 @@ static ssize_t vchan_enqueue(struct xvsock_conn *conn, struct msghdr *msg, size_
 	u32 space, want, done = 0;
 
 	/* A broken connection has set sk_err, which the core returns when nothing was written. */
-	if (!conn->attached || !tx_space(conn, &space))
+	if (!conn->attached || !tx_space(conn, min_t(size_t, len, ALL), &space))
 		return 0;
 	if (unlikely(len > space && !tx->large))
 		xvsock_growth_ask(conn, tx);

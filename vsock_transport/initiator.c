@@ -32,8 +32,8 @@ int xvsock_conn_prepare_vchan(struct xvsock_conn *conn, u64 buffer_size)
 	page->right_order = XVSOCK_RIGHT_ORDER;
 	page->cli_live = VCHAN_WAITING;
 	page->srv_live = VCHAN_OPEN;
-	page->cli_notify = VCHAN_NOTIFY_WRITE;
-	page->srv_notify = VCHAN_NOTIFY_WRITE;
+	*conn->asked_of_us = VCHAN_NOTIFY_WRITE;
+	*conn->asked_of_peer = VCHAN_NOTIFY_WRITE;
 	conn->rx.share->limit = min_t(u64, buffer_size, U32_MAX);
 	return 0;
 }

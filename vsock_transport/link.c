@@ -166,13 +166,16 @@ static bool link_may_begin(struct xvsock_link *link)
 	return false;
 }
 
-static struct xvsock_peer *link_create_peer(struct xvsock_link *link)
+/* `version` is that of the link; 0 for a plain one. */
+static struct xvsock_peer *link_create_peer(struct xvsock_link *link, unsigned int version)
 {
 	struct xvsock_peer *peer = xvsock_peer_create(link->dev->otherend_id);
 
 	if (peer) {
 		peer->on_broken = link_on_broken;
 		peer->link = link;
+		if (version >= XVSOCK_LINK_VERSION_WIDE)
+			peer->layout = VCHAN_LAYOUT_WIDE;
 	}
 	return peer;
 }
@@ -255,7 +258,7 @@ static void front_connect(struct xvsock_link *link)
 		link_error(link, err, "reading the backend's max-version");
 		return;
 	}
-	version = min_t(unsigned int, version, XVSOCK_PROTOCOL_VERSION);
+	version = min_t(unsigned int, version, XVSOCK_LINK_VERSION);
 	if (link->held_count == LINK_HELD_PAGES) {
 		link_error(link, -EPERM, "the backend keeps our pages mapped, a new offer");
 		return;
@@ -263,7 +266,7 @@ static void front_connect(struct xvsock_link *link)
 
 	/* So that Initialised is a change, which the backend is told of. */
 	link_switch(link, XenbusStateInitialising);
-	peer = link_create_peer(link);
+	peer = link_create_peer(link, version);
 	err = peer ? peer->path->control_offer(peer) : -ENOMEM;
 	if (err)
 		goto fail;
@@ -385,7 +388,7 @@ static void back_connect(struct xvsock_link *link)
 		link_error(link, err, "reading ring-ref, event-channel and version");
 		return;
 	}
-	if (version < 1 || version > XVSOCK_PROTOCOL_VERSION) {
+	if (version < 1 || version > XVSOCK_LINK_VERSION) {
 		link_error(link, -EPROTO, "agreeing on a protocol version");
 		return;
 	}
@@ -400,7 +403,7 @@ static void back_connect(struct xvsock_link *link)
 	if (!link_may_begin(link))
 		return;
 
-	peer = link_create_peer(link);
+	peer = link_create_peer(link, version);
 	err = peer ? peer->path->control_attach(peer, ref, port) : -ENOMEM;
 	if (err) {
 		if (peer)
@@ -425,7 +428,7 @@ static int back_wait(struct xvsock_link *link)
 {
 	struct xenbus_device *dev = link->dev;
 	int err = xenbus_printf(XBT_NIL, dev->nodename, "max-version", "%u",
-				XVSOCK_PROTOCOL_VERSION);
+				XVSOCK_LINK_VERSION);
 	unsigned int state;
 
 	if (!err)
@@ -539,7 +542,7 @@ static int plain_open(struct xvsock_link *link)
 		link_switch(link, XenbusStateInitialising);
 	}
 	if (!peer) {
-		peer = link_create_peer(link);
+		peer = link_create_peer(link, 0);
 		err = peer ? xvsock_plain_init(peer) : -ENOMEM;
 		if (err) {
 			if (peer)

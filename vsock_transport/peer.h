@@ -86,6 +86,7 @@ struct xvsock_peer {
 	struct xvsock_plain *plain;
 
 	const struct xvsock_path *path; /* of all that follows */
+	enum vchan_layout layout; /* of connections; the control page has libxenvchan's */
 	struct xvsock_control control; /* rx end: control_work only */
 	struct xvsock_argo_ring argo_control; /* on Argo; read by control_work only */
 	struct work_struct control_work;

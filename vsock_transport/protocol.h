@@ -14,6 +14,13 @@
 /* Connections' ids are at most this, so that twice as many Argo ports can be told apart. */
 #define XVSOCK_ID_MAX 0x3fffffff
 
+/*
+ * Of a link: what the two sides agree on in xenstore. From 2 on, connections use
+ * the wide layout; the messages are the same, and say XVSOCK_PROTOCOL_VERSION.
+ */
+#define XVSOCK_LINK_VERSION 2
+#define XVSOCK_LINK_VERSION_WIDE 2
+
 /* Requests that one side may have on the way without an answer. */
 #define XVSOCK_REQUEST_WINDOW 16
 
@@ -37,8 +44,9 @@ static_assert(offsetof(struct xvsock_share, limit) == 0);
 static_assert(offsetof(struct xvsock_share, moved_at) == 4);
 static_assert(offsetof(struct xvsock_share, moved) == 8);
 static_assert(sizeof(struct vchan_page) <= XVSOCK_SHARE_LEFT);
+static_assert(VCHAN_WIDE_FREE <= XVSOCK_SHARE_LEFT);
 static_assert(XVSOCK_SHARE_LEFT + sizeof(struct xvsock_share) <= XVSOCK_SHARE_RIGHT);
-static_assert(XVSOCK_SHARE_RIGHT + sizeof(struct xvsock_share) <= VCHAN_OFFSET_SMALL);
+static_assert(XVSOCK_SHARE_RIGHT + sizeof(struct xvsock_share) <= VCHAN_WIDE_RIGHT_CONS);
 
 /* A limit below this counts as this, so that a ring can always be filled a good deal. */
 #define XVSOCK_LIMIT_MIN VCHAN_PAGE_SIZE
