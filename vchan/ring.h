@@ -27,6 +27,9 @@
 
 #include "layout.h"
 
+#define VCHAN_PART_MIN 4096u
+#define VCHAN_PART_MAX 65536u
+
 /* One side's view of one ring: as its writer or as its reader, never both. */
 struct vchan_end {
 	struct vchan_places at; /* peer-writable: see above */
@@ -90,6 +93,20 @@ static inline bool vchan_writer_space_for(struct vchan_end *writer, uint32_t wan
 {
 	*space = writer->size - (writer->index - writer->seen);
 	return *space >= want || vchan_writer_space(writer, space);
+}
+
+/*
+ * A long transfer is published in parts of this many bytes at the most, so that
+ * two sides that both look copy at the same time, each the part that the other
+ * does not: a quarter of the ring, within limits.
+ */
+static inline uint32_t vchan_part_bytes(const struct vchan_end *end)
+{
+	uint32_t part = end->size / 4;
+
+	if (part < VCHAN_PART_MIN)
+		return VCHAN_PART_MIN;
+	return part < VCHAN_PART_MAX ? part : VCHAN_PART_MAX;
 }
 
 /* Publishes n bytes that were written; n is at most the space last seen. */

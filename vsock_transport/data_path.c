@@ -12,6 +12,9 @@
  * take a short read for the end of the data and not come back for -EAGAIN.
  * A short write needs no such care: the core only returns one after space was
  * found to be 0.
+ *
+ * A long transfer is published in parts, for a peer that looks by itself. One
+ * that sleeps is kicked when all of it is there.
  */
 #include <linux/uio.h>
 #include <net/sock.h>
@@ -167,11 +170,12 @@ static ssize_t vchan_enqueue(struct xvsock_conn *conn, struct msghdr *msg, size_
 
 	want = min_t(size_t, len, space);
 	while (done < want) {
-		u32 length;
-		void *to = xvsock_ring_piece(tx, done, want - done, &length);
+		u32 length, part = min(want - done, vchan_part_bytes(&tx->end));
+		void *to = xvsock_ring_piece(tx, 0, part, &length);
 		size_t copied = copy_from_iter(to, length, &msg->msg_iter);
 
 		xvsock_tap_data(conn, true, to, copied);
+		vchan_writer_advance(&tx->end, copied);
 		done += copied;
 		if (copied < length) {
 			/* A bad pointer: what was read before it is sent, nothing is lost. */
@@ -180,7 +184,6 @@ static ssize_t vchan_enqueue(struct xvsock_conn *conn, struct msghdr *msg, size_
 			break;
 		}
 	}
-	vchan_writer_advance(&tx->end, done);
 	kick_if_asked(conn, VCHAN_NOTIFY_WRITE);
 	conn->counters.tx_bytes += done;
 	conn->counters.tx_messages++;
@@ -190,6 +193,7 @@ static ssize_t vchan_enqueue(struct xvsock_conn *conn, struct msghdr *msg, size_
 static ssize_t vchan_dequeue(struct xvsock_conn *conn, struct msghdr *msg, size_t len, int flags)
 {
 	struct xvsock_ring *rx = &conn->rx;
+	bool peek = flags & MSG_PEEK;
 	u32 avail, want, done = 0;
 
 	if (!conn->attached)
@@ -199,12 +203,14 @@ static ssize_t vchan_dequeue(struct xvsock_conn *conn, struct msghdr *msg, size_
 
 	want = min_t(size_t, len, avail);
 	while (done < want) {
-		u32 length;
-		void *from = xvsock_ring_piece(rx, done, want - done, &length);
+		u32 length, part = min(want - done, vchan_part_bytes(&rx->end));
+		void *from = xvsock_ring_piece(rx, peek ? done : 0, part, &length);
 		size_t copied = copy_to_iter(from, length, &msg->msg_iter);
 
-		if (!(flags & MSG_PEEK))
+		if (!peek) {
 			xvsock_tap_data(conn, false, from, copied);
+			vchan_reader_advance(&rx->end, copied);
+		}
 		done += copied;
 		if (copied < length) {
 			/* A bad pointer: what did not arrive stays in the ring. */
@@ -213,10 +219,9 @@ static ssize_t vchan_dequeue(struct xvsock_conn *conn, struct msghdr *msg, size_
 			break;
 		}
 	}
-	if (flags & MSG_PEEK)
+	if (peek)
 		return done;
 
-	vchan_reader_advance(&rx->end, done);
 	if (unlikely(rx->draining))
 		rx->draining = rx->moved_at - rx->end.index - 1 < rx->small_size;
 	conn->counters.rx_bytes += done;
