@@ -20,7 +20,7 @@ namespace xvsock::bench {
 namespace {
 
 /// The ring as a connection has it by default, when nobody sleeps.
-constexpr const char* ring = "vchan/spin/256K";
+constexpr const char* ring = "wide/spin/256K";
 
 struct requirement {
     const char* what;
@@ -86,9 +86,9 @@ private:
     void take(const boost::json::object& entry) {
         if (entry.at("run_type").as_string() != "iteration" || entry.contains("error_occurred"))
             return;
-        // MEASURE/WAY/BYTES/real_time
+        // MEASURE/WAY/BYTES/iterations:N/real_time
         std::string name(entry.at("run_name").as_string());
-        name.resize(name.rfind('/'));
+        name.resize(name.rfind("/iterations:"));
         const auto first = name.find('/'), last = name.rfind('/');
         const char* value = name.starts_with("latency/") ? "one_way" : "messages_per_second";
         values_[name].push_back(entry.at(value).to_number<double>());

@@ -72,12 +72,13 @@ vchan_way::vchan_way(const vchan_options& options)
 void vchan_way::settle(side which, pid_t peer) {
     auto& page = *reinterpret_cast<vchan_page*>(page_.get());
     const bool server = which == side::child;
-    vchan_end_init(server ? &rx_ : &tx_, &page.left, options_.order);
-    vchan_end_init(server ? &tx_ : &rx_, &page.right, options_.order);
+    const auto words = vchan_words_of(&page, options_.layout);
+    vchan_end_init(server ? &rx_ : &tx_, words.left, options_.order);
+    vchan_end_init(server ? &tx_ : &rx_, words.right, options_.order);
     rx_bytes_ = rings_[server ? 0 : 1].get();
     tx_bytes_ = rings_[server ? 1 : 0].get();
-    asked_of_us_ = server ? &page.srv_notify : &page.cli_notify;
-    asked_of_peer_ = server ? &page.cli_notify : &page.srv_notify;
+    asked_of_us_ = server ? words.srv_notify : words.cli_notify;
+    asked_of_peer_ = server ? words.cli_notify : words.srv_notify;
     own_event_ = &events_[server ? 1 : 0];
     peer_event_ = &events_[server ? 0 : 1];
     peer_ = peer;
@@ -86,14 +87,14 @@ void vchan_way::settle(side which, pid_t peer) {
         ::prctl(PR_SET_PTRACER, peer);
 }
 
-std::uint32_t vchan_way::space() {
+std::uint32_t vchan_way::space(std::uint32_t want) {
     std::uint32_t space = 0;
-    if (!vchan_writer_space(&tx_, &space))
+    if (!vchan_writer_space_for(&tx_, options_.use == ring_use::simple ? UINT32_MAX : want, &space))
         throw std::runtime_error("an impossible consumer index");
     return space;
 }
 
-std::uint32_t vchan_way::avail() {
+std::uint32_t vchan_way::avail() const {
     std::uint32_t avail = 0;
     if (!vchan_reader_avail(&rx_, &avail))
         throw std::runtime_error("an impossible producer index");
@@ -155,34 +156,45 @@ void vchan_way::copy_out(bytes data) {
     }
 }
 
+/// Moves `count` bytes in parts: move(done, part) copies and publishes one.
+template <class Move> void vchan_way::in_parts(const vchan_end& end, std::uint32_t count, Move move) const {
+    const std::uint32_t most = options_.use == ring_use::simple ? count : vchan_part_bytes(&end);
+    for (std::uint32_t done = 0; done < count;) {
+        const auto part = std::min(count - done, most);
+        move(done, part);
+        done += part;
+    }
+}
+
 void vchan_way::send(const_bytes data) {
     while (!data.empty()) {
-        const auto room = wait_for(VCHAN_NOTIFY_READ, [this] { return space(); });
-        const auto now = data.first(std::min<std::size_t>(data.size(), room));
-        copy_in(now);
-        vchan_writer_advance(&tx_, static_cast<std::uint32_t>(now.size()));
+        const auto want = static_cast<std::uint32_t>(data.size());
+        const auto now = std::min(want, wait_for(VCHAN_NOTIFY_READ, [&] { return space(want); }));
+        in_parts(tx_, now, [&](std::uint32_t done, std::uint32_t part) {
+            copy_in(data.subspan(done, part));
+            vchan_writer_advance(&tx_, part);
+        });
         kick_if_asked(VCHAN_NOTIFY_WRITE);
-        data = data.subspan(now.size());
+        data = data.subspan(now);
     }
 }
 
 void vchan_way::receive(bytes data) {
     while (!data.empty()) {
-        const auto filled = wait_for(VCHAN_NOTIFY_WRITE, [this] {
-            const auto found = avail();
-            return found;
+        const auto want = static_cast<std::uint32_t>(data.size());
+        const auto filled = wait_for(VCHAN_NOTIFY_WRITE, [&] { return avail(); });
+        const auto now = std::min(want, filled);
+        in_parts(rx_, now, [&](std::uint32_t done, std::uint32_t part) {
+            copy_out(data.subspan(done, part));
+            vchan_reader_advance(&rx_, part);
         });
-        const auto now = data.first(std::min<std::size_t>(data.size(), filled));
-        copy_out(now);
-        vchan_reader_advance(&rx_, static_cast<std::uint32_t>(now.size()));
-        const auto left = filled - static_cast<std::uint32_t>(now.size());
         // As kick_waiting_writer() has it: a writer is woken when half the ring is free.
-        if (left <= rx_.size / 2)
+        if (filled - now <= rx_.size / 2)
             kick_if_asked(VCHAN_NOTIFY_READ);
         // As the module does it, for edge-triggered epoll.
-        if (left == 0 && options_.waits != waiting::spins)
+        if (filled == now && options_.waits != waiting::spins)
             vchan_notify_request(asked_of_peer_, VCHAN_NOTIFY_WRITE);
-        data = data.subspan(now.size());
+        data = data.subspan(now);
     }
 }
 

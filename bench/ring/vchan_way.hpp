@@ -22,9 +22,16 @@ enum class copying {
                ///< Argo's
 };
 
+enum class ring_use {
+    module, ///< as the module uses it
+    simple, ///< to compare with: the reader's index is read each time, and a message is published as a whole
+};
+
 struct vchan_options {
     std::uint32_t order;
     waiting waits;
+    vchan_layout layout = VCHAN_LAYOUT_XEN;
+    ring_use use = ring_use::module;
     copying copies = copying::by_writer;
 };
 
@@ -51,9 +58,10 @@ private:
         int fd;
     };
 
-    std::uint32_t space();
-    std::uint32_t avail();
+    std::uint32_t space(std::uint32_t want);
+    [[nodiscard]] std::uint32_t avail() const;
     template <class Look> std::uint32_t wait_for(std::uint8_t bit, Look look);
+    template <class Move> void in_parts(const vchan_end& end, std::uint32_t count, Move move) const;
     void kick_if_asked(std::uint8_t bit);
     void copy_in(const_bytes data);
     void copy_out(bytes data);
