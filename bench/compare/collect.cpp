@@ -138,15 +138,38 @@ void add_pair(results& all, const fs::path& folder, mode which) {
             add_records(all, file, "xvsock perf");
 }
 
-/// Google Benchmark's own format.
+/// Google Benchmark's format. Names are MEASURE/WAY/BYTES/iterations:N/real_time; taken is the median over
+/// the repetitions of our own counters, for its means tell more about what else the machine does.
 void add_ring_benchmark(results& all, const fs::path& file) {
     const auto root = read_json(file);
+    std::vector<std::string> names; // in the file's order
+    std::map<std::string, std::vector<double>> values;
     for (const auto& each : root.at("benchmarks").as_array()) {
         const auto& one = each.as_object();
-        const std::string name(one.at("name").as_string());
-        all.list.push_back({{name, "real_time", 0, one.at("real_time").to_number<double>(),
-                             std::string(one.at("time_unit").as_string()), "native"},
-                            "xvsock-ring-bench"});
+        if (one.at("run_type").as_string() != "iteration" || one.contains("error_occurred"))
+            continue;
+        std::string name(one.at("run_name").as_string());
+        name.resize(std::min(name.size(), name.rfind("/iterations:")));
+        if (values[name].empty())
+            names.push_back(name);
+        const char* counter = name.starts_with("latency/") ? "one_way" : "messages_per_second";
+        values[name].push_back(one.at(counter).to_number<double>());
+    }
+    for (const auto& name : names) {
+        auto& repeated = values[name];
+        const auto middle = repeated.begin() + std::ptrdiff_t(repeated.size() / 2);
+        std::ranges::nth_element(repeated, middle);
+        const auto first = name.find('/'), last = name.rfind('/');
+        const auto bytes = perf::parse_number(name.substr(last + 1), "bytes");
+        const auto add = [&](const char* metric, double value, const char* unit) {
+            all.list.push_back(
+                {{name.substr(first + 1, last - first - 1), metric, bytes, value, unit, "native"},
+                 "xvsock-ring-bench"});
+        };
+        if (name.starts_with("latency/"))
+            add("native_latency", *middle * 1e6, "us");
+        else
+            add("native_bandwidth", *middle * double(bytes) * 8 / 1e6, "Mbit/s");
     }
 }
 

@@ -63,8 +63,15 @@ std::vector<part> plan(const wanted& what) {
     const auto has = [&](std::string_view path) {
         return std::ranges::find(what.paths, path) != what.paths.end();
     };
-    if (what.which == mode::native)
-        return {{.name = "ring", .scenario = {}, .estimate = 120, .optional = true}};
+    if (what.which == mode::native) {
+        part ring{.name = "ring", .scenario = {}, .estimate = 360, .optional = true};
+        ring.settings = {{"benchmark_repetitions", "5"}, {"benchmark_enable_random_interleaving", "true"}};
+        if (what.quick) { // rings of the usual size only
+            ring.settings = {{"benchmark_filter", "/(256K|pipe|unix|tcp)/"}, {"benchmark_repetitions", "3"}};
+            ring.estimate = 90;
+        }
+        return {ring};
+    }
 
     const std::string depth = what.quick ? "quick" : "full";
     const double scale = (what.quick ? 1 : 4) * (what.which == mode::virtual_time ? 1 : 0.7);

@@ -17,8 +17,9 @@ std::string_view to_string(mode which);
 struct part {
     std::string name;
     std::filesystem::path scenario; ///< folder; empty for a part that runs on this machine
-    std::vector<std::pair<std::string, std::string>> settings = {}; ///< of the scenario, for --set
-    double estimate = 0;                                            ///< seconds, before one has been measured
+    /// Of the scenario, for --set; without one, options of xvsock-ring-bench.
+    std::vector<std::pair<std::string, std::string>> settings = {};
+    double estimate = 0;    ///< seconds, before one has been measured
     bool sampled = false;   ///< look where the processors are, to see the hypervisor's share
     bool optional = false;  ///< what it needs may be missing; it is left out then
     bool on_demand = false; ///< only measured when --parts names it

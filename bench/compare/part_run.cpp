@@ -29,10 +29,14 @@ namespace {
 std::vector<std::string> command_of(const part& one, mode which, const run_folders& folders,
                                     const std::filesystem::path& monitor) {
     const auto own = folders.raw / one.name;
-    if (one.scenario.empty())
-        return {(folders.artifacts / "bin/xvsock-ring-bench").string(),
-                fmt::format("--benchmark_out={}", (own / "ring.json").string()),
-                "--benchmark_out_format=json"};
+    if (one.scenario.empty()) {
+        std::vector<std::string> words{(folders.artifacts / "bin/xvsock-ring-bench").string(),
+                                       fmt::format("--benchmark_out={}", (own / "ring.json").string()),
+                                       "--benchmark_out_format=json"};
+        for (const auto& [key, value] : one.settings)
+            words.push_back(fmt::format("--{}={}", key, value));
+        return words;
+    }
     std::vector<std::string> words{(folders.artifacts / "bin/xvsock-testbed").string(),
                                    "scenario",
                                    one.scenario.string(),

@@ -123,6 +123,22 @@ std::vector<plot> plots_of(const results& all, std::string_view mode) {
     add_cpu(cpu, all);
     add(cpu);
 
+    // Rings of the size that connections have, and what there is else between two processes.
+    for (const auto& [name, metric, title, unit] :
+         {std::array<std::string, 4>{"native-latency", "native_latency", "The ring alone, one way", "us"},
+          std::array<std::string, 4>{"native-bandwidth", "native_bandwidth", "The ring alone, a stream",
+                                     "Mbit/s"}}) {
+        plot native{name, title, bytes, unit, {}};
+        for (const char* way :
+             {"wide/spin/256K", "wide/adaptive/256K", "wide/block/256K", "vm_writev/spin/256K", "unix/spin",
+              "unix/block", "pipe/block", "tcp/block", "memcpy/once/256K", "memcpy/twice/256K"}) {
+            native.lines.push_back(line_of(all, way, metric, way));
+            native.lines.back().dashed = std::string_view(way).starts_with("memcpy");
+        }
+        std::erase_if(native.lines, [](const series& line) { return line.points.empty(); });
+        add(native);
+    }
+
     plot guests{"guests", "Total bandwidth of pairs, 64 KiB messages", "guests", "Mbit/s", {}, false, false};
     for (const auto& path : paths_of(all, "guests_bandwidth"))
         guests.lines.push_back(line_of(all, path, "guests_bandwidth", path));
@@ -166,7 +182,7 @@ std::string plot_script(const plot& one) {
     std::string script = fmt::format("# gnuplot {0}.gp\n"
                                      "set title \"{1}\"\nset xlabel \"{2}\"\nset ylabel \"{3}\"\n"
                                      "set linetype 5 linecolor \"gray40\" # not yellow\n"
-                                     "set grid\nset key outside below maxcols 3\n",
+                                     "set grid\nset key outside right top\n",
                                      one.name, one.title, one.x_label, one.y_label);
     if (one.log_x)
         script += "set logscale x 2\nset format x \"%.0b%B\"\n";
@@ -185,8 +201,8 @@ std::string plot_script(const plot& one) {
                             i + 4, one.lines[i].title);
     }
     for (const auto& [terminal, suffix] :
-         {std::pair{"svg size 900,600 dynamic background rgb 'white'", "svg"},
-          std::pair{"pngcairo size 900,600", "png"}})
+         {std::pair{"svg size 1000,600 dynamic background rgb 'white'", "svg"},
+          std::pair{"pngcairo size 1000,600", "png"}})
         script += fmt::format("set terminal {}\nset output \"{}.{}\"\nplot {}\n", terminal, one.name, suffix,
                               plots);
     return script;

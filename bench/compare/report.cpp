@@ -7,6 +7,7 @@
 #include <bit>
 #include <cmath>
 #include <fmt/format.h>
+#include <set>
 
 namespace xvsock::bench {
 
@@ -116,6 +117,30 @@ std::string rings_table(const results& all) {
     return text;
 }
 
+/// A row for each way between two processes, a column for each size.
+std::string ways_table(const results& all, const std::string& metric) {
+    std::set<std::string> ways;
+    std::set<std::uint64_t> sizes;
+    for (const result& one : all.list)
+        if (one.metric == metric) {
+            ways.insert(one.path);
+            sizes.insert(one.bytes);
+        }
+    if (ways.empty())
+        return "";
+    std::vector<std::string> titles{"way"};
+    for (const auto size : sizes)
+        titles.push_back(perf::format_size(size));
+    std::string text = head(titles);
+    for (const auto& way : ways) {
+        std::vector<std::string> cells{way};
+        for (const auto size : sizes)
+            cells.push_back(cell(find(all, way, metric, size)));
+        text += row(cells);
+    }
+    return text;
+}
+
 std::string percentiles(const results& all) {
     std::string text;
     for (const auto& path : paths_of(all, "latency_p50"))
@@ -203,11 +228,10 @@ std::string report(const results& all, std::string_view mode, bool quick,
                 table(all, "guests_bandwidth_per_cpu", all_sizes(all, "guests_bandwidth_per_cpu")));
     add_section(text, "Pairs of guests at once, dom0's share of the processors' time, %", "",
                 table(all, "guests_dom0_share", all_sizes(all, "guests_dom0_share")));
-    std::string ring;
-    for (const result& one : all.list)
-        if (one.tool == "xvsock-ring-bench")
-            ring += row({one.path, figure(one.value), one.unit});
-    add_section(text, "The ring alone", "", ring.empty() ? "" : head({"benchmark", "time", "unit"}) + ring);
+    const char* ways = "bench/ring/README.md says what the ways are.";
+    add_section(text, "The ring alone: latency, one way, us", ways, ways_table(all, "native_latency"));
+    add_section(text, "The ring alone: bandwidth of a stream, Mbit/s", ways,
+                ways_table(all, "native_bandwidth"));
 
     std::string images;
     for (const plot& one : plots)
