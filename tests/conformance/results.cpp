@@ -73,7 +73,7 @@ std::string kernel_series(std::string_view release) {
     return std::string(release.substr(0, end));
 }
 
-expectations expectations::from(const json::value& document) {
+expectations expectations::from(const json::value& document, std::string_view data_path) {
     std::vector<exception> exceptions;
     for (const auto& element : document.as_object().at("exceptions").as_array()) {
         const auto& object = element.as_object();
@@ -88,6 +88,8 @@ expectations expectations::from(const json::value& document) {
             entry.result == outcome::pass)
             throw std::invalid_argument(
                 "an exception needs tests, a reason, what they say, and fail or skip as its result");
+        if (!allows(texts(object, "data_paths"), data_path))
+            continue;
         exceptions.push_back(std::move(entry));
     }
     return expectations(std::move(exceptions));

@@ -47,8 +47,9 @@ public:
     };
 
     explicit expectations(std::vector<exception> exceptions) : exceptions_(std::move(exceptions)) {}
+    /// Those that hold on a data path of the module, "vchan" or "argo": entries may be for some only.
     /// Throws std::exception that says what is wrong with the document.
-    static expectations from(const boost::json::value& document);
+    static expectations from(const boost::json::value& document, std::string_view data_path);
 
     /// The entry for a test, or nullptr when it has to pass.
     [[nodiscard]] const exception* find(std::string_view suite, std::string_view kernel,

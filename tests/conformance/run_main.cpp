@@ -49,6 +49,7 @@ struct options {
     std::vector<std::string> suites;
     std::vector<std::string> programs;
     std::string expected;
+    std::string data_path = "vchan";
     std::string out;
     unsigned limit = 30;
 };
@@ -348,6 +349,8 @@ options read_options(int argc, char** argv) {
     add("programs", po::value(&given.programs)->multitoken()->required(),
         "vsock_test, vsock_diag_test, vsock_perf");
     add("expected", po::value(&given.expected)->required(), "JSON file of the tests that cannot pass");
+    add("data-path", po::value(&given.data_path)->default_value(given.data_path),
+        "of the module: what cannot pass depends on it");
     add("out", po::value(&given.out)->required(), "JSON file for the results");
     add("limit", po::value(&given.limit)->default_value(given.limit), "seconds that a test may take");
     po::variables_map values;
@@ -367,7 +370,8 @@ int main(int argc, char** argv) {
         return 2;
     }
     try {
-        record_book book(given, expectations::from(xvsock::tests::read_json(given.expected)));
+        record_book book(given,
+                         expectations::from(xvsock::tests::read_json(given.expected), given.data_path));
         asio::io_context context;
         std::exception_ptr problem;
         asio::co_spawn(context, run_all(given, book), [&](const std::exception_ptr& error) {

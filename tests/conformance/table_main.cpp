@@ -60,7 +60,7 @@ int run(const options& given) {
     const auto records = read_records(given.results);
     if (records.empty())
         throw std::runtime_error("there are no results in " + given.results);
-    const auto expected = expectations::from(read_json(given.expected));
+    const auto expected = expectations::from(read_json(given.expected), "vchan");
     auto problems = gaps(records, given.wanted);
     for (const auto& record : records)
         if (const auto complaint = expected.complaint(record))

@@ -8,12 +8,14 @@ using namespace xvsock::conformance;
 
 namespace {
 
-expectations example() {
+expectations example(std::string_view data_path = "vchan") {
     return expectations::from(boost::json::parse(R"({"exceptions": [
         {"tests": ["SEQPACKET"], "result": "fail", "says": "recv: No", "reason": "not there yet"},
         {"tests": ["SHUT_WR", "SHUT_RD"], "kernels": ["6.1"], "suites": ["7.2"], "result": "fail",
          "says": "recv", "reason": "the core"},
-        {"tests": ["SIOCOUTQ"], "kernels": ["6.1"], "result": "skip", "says": "No", "reason": "no ioctl"}]})"));
+        {"tests": ["SIOCOUTQ"], "kernels": ["6.1"], "result": "skip", "says": "No", "reason": "no ioctl"},
+        {"tests": ["many"], "data_paths": ["argo"], "result": "fail", "says": "recv", "reason": "rings"}]})"),
+                              data_path);
 }
 
 test_record record(const std::string& test, outcome result, const std::string& kernel = "6.1",
@@ -64,6 +66,12 @@ TEST(conformance_results, a_test_has_to_pass_unless_it_is_listed) {
     EXPECT_NE(expected.complaint(record("other", outcome::skip))->find("is not listed"), std::string::npos);
 }
 
+TEST(conformance_results, an_entry_may_be_for_one_data_path) {
+    EXPECT_TRUE(example("vchan").complaint(record("many", outcome::fail)));
+    EXPECT_FALSE(example("argo").complaint(record("many", outcome::fail)));
+    EXPECT_FALSE(example("argo").complaint(record("SEQPACKET", outcome::fail))) << "the others hold for all";
+}
+
 TEST(conformance_results, a_listed_test_has_to_come_out_as_listed) {
     const auto expected = example();
     EXPECT_FALSE(expected.complaint(record("SEQPACKET", outcome::fail)));
@@ -99,5 +107,5 @@ TEST(conformance_results, a_list_that_says_nothing_is_refused) {
           R"({"exceptions": [{"tests": ["a"], "result": "fail", "says": "", "reason": "x"}]})",
           R"({"exceptions": [{"tests": ["a"], "result": "pass", "says": "x", "reason": "x"}]})",
           R"({"exceptions": [{"tests": ["a"], "result": "maybe", "says": "x", "reason": "x"}]})"})
-        EXPECT_THROW(expectations::from(boost::json::parse(text)), std::exception) << text;
+        EXPECT_THROW(expectations::from(boost::json::parse(text), "vchan"), std::exception) << text;
 }

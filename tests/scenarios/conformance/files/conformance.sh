@@ -28,7 +28,8 @@ direction() { # CLIENT SERVER PROGRAM...
     eval "address=\$IP_$server; cid=\$CID_$server"
     echo "== $NAME is the client of $server: $*"
     conformance-run --client "$NAME" --server "$server" --address "$address" --client-cid "$CID" \
-        --server-cid "$cid" --suites 6.1 6.12 7.2 --programs "$@" --expected /conformance.json \
+        --server-cid "$cid" --suites $SUITES --programs "$@" --expected /conformance.json \
+        --data-path "$(cat /sys/module/xen_vsock/parameters/data_path)" \
         --out "$RESULTS/conformance-$NAME-$server-$1.json" || failed=1
 }
 
