@@ -21,7 +21,7 @@ class watchdog : public testing::EmptyTestEventListener {
 public:
     watchdog() {
         const char* const slowness = std::getenv("SLOWNESS");
-        const int limit = 60 * (slowness != nullptr ? std::atoi(slowness) : 1);
+        const int limit = 120 * (slowness != nullptr ? std::atoi(slowness) : 1);
         std::thread([this, limit] {
             for (;;) {
                 const auto before = tests_.load();
