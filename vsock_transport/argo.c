@@ -99,13 +99,12 @@ int xvsock_argo_ring_create(struct xvsock_argo_ring *ring, domid_t partner, u32 
 {
 	int err;
 
-	/* The header takes the beginning of the first page. */
-	ring->size = size - sizeof(*ring->memory);
+	ring->size = size;
 	ring->partner = partner;
 	ring->port = port;
 	ring->rx = 0;
-	ring->waiting = false;
-	ring->memory = __vmalloc(size, GFP_KERNEL_ACCOUNT);
+	ring->waiting = 0;
+	ring->memory = __vmalloc(sizeof(*ring->memory) + size, GFP_KERNEL_ACCOUNT);
 	if (!ring->memory) {
 		ring->size = 0;
 		return -ENOMEM;

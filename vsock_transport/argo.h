@@ -54,7 +54,7 @@ int xvsock_argo_init(void);
 void xvsock_argo_exit(void);
 
 /*
- * Makes a ring of `size` bytes, a power of two from a page on, that `partner` may send to.
+ * Makes a ring of `size` bytes, a multiple of XEN_ARGO_SLOT, that `partner` may send to.
  * The handler may be called at once. Sleeps. -ENOMEM; -ENOSPC when the domain has
  * as many rings as Xen lets it have (128).
  */

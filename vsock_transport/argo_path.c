@@ -10,13 +10,16 @@
 #include "control.h"
 
 #define CONTROL_PORT 1
-#define CONTROL_SIZE PAGE_SIZE
+#define CONTROL_SIZE (PAGE_SIZE - sizeof(struct xen_argo_ring))
 
 #define TYPE_CONTROL 1
 #define TYPE_DATA 2
 
-/* A longer message would not be copied faster, but its buffer would be larger. */
+/* A longer message would gain little, keep Xen longer, and need a larger buffer. */
 #define CHUNK_MAX SZ_64K
+
+/* Fewer bytes are copied sooner than their pages are looked at. */
+#define DIRECT_MIN PAGE_SIZE
 
 static struct xvsock_peer *argo_peer_of(struct xvsock_argo_ring *ring)
 {
@@ -155,6 +158,12 @@ static void argo_heard(struct xvsock_argo_ring *ring, bool data, bool room)
 		sk->sk_write_space(sk);
 }
 
+/* The longest message to a ring of so many bytes: a quarter of them at most. */
+static u32 argo_chunk(u32 size)
+{
+	return min_t(u32, rounddown_pow_of_two(size / 4), CHUNK_MAX);
+}
+
 static int argo_begin(struct xvsock_conn *conn, u64 buffer_size)
 {
 	struct xvsock_argo_conn *argo = kzalloc(sizeof(*argo), GFP_KERNEL_ACCOUNT);
@@ -163,8 +172,11 @@ static int argo_begin(struct xvsock_conn *conn, u64 buffer_size)
 
 	if (!argo)
 		return -ENOMEM;
-	size = roundup_pow_of_two(clamp_t(u64, buffer_size, 1u << XVSOCK_LARGE_ORDER_MIN,
-					  1u << XVSOCK_LARGE_ORDER_MAX));
+	size = clamp_t(u64, buffer_size, 1u << XVSOCK_LARGE_ORDER_MIN,
+		       1u << XVSOCK_LARGE_ORDER_MAX);
+	size = round_up(size, XEN_ARGO_SLOT);
+	/* As many bytes fit in long messages: for their headers, and a slot that stays free. */
+	size += XEN_ARGO_SLOT * (DIV_ROUND_UP(size, argo_chunk(size)) + 1);
 	argo->conn = conn;
 	argo->our_live = VCHAN_OPEN;
 	argo->peer_live = VCHAN_OPEN;
@@ -343,7 +355,7 @@ static int argo_prepare_sending(struct xvsock_argo_conn *argo)
 	xvsock_argo_has_room(&argo->ring, argo->to_port, 1, &most);
 	if (!most)
 		return -ECONNREFUSED; /* the peer has closed, and that will be seen presently */
-	argo->chunk = min_t(u32, round_down(most / 4, XEN_ARGO_SLOT), CHUNK_MAX);
+	argo->chunk = argo_chunk(most);
 	argo->buffer = kvmalloc(argo->chunk, GFP_KERNEL_ACCOUNT);
 	argo->conn->tx.end.size = most;
 	return argo->buffer ? 0 : -ENOMEM;
