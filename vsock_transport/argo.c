@@ -36,7 +36,7 @@ static irqreturn_t argo_interrupt(int irq, void *unused)
 	list_for_each_entry(ring, &argo_rings, node) {
 		data = READ_ONCE(ring->memory->tx) != READ_ONCE(ring->memory->rx);
 		/* Pairs with the barrier of xvsock_argo_has_room(). */
-		room = READ_ONCE(ring->waiting) && xchg(&ring->waiting, false);
+		room = READ_ONCE(ring->waiting) && xchg(&ring->waiting, 0);
 		if (data || room)
 			ring->heard(ring, data, room);
 	}
@@ -202,7 +202,7 @@ bool xvsock_argo_has_room(struct xvsock_argo_ring *from, u32 to_port, u32 wanted
 	};
 
 	/* Before Xen knows of the wait, so that the handler finds it. */
-	smp_store_mb(from->waiting, true);
+	smp_store_mb(from->waiting, 1);
 	if (argo_op(XEN_ARGO_NOTIFY, &query, NULL, 0, 0) || !(query.flags & XEN_ARGO_EXISTS)) {
 		*most = 0;
 		return false;
@@ -210,6 +210,6 @@ bool xvsock_argo_has_room(struct xvsock_argo_ring *from, u32 to_port, u32 wanted
 	*most = query.most;
 	if (!(query.flags & XEN_ARGO_SUFFICIENT))
 		return false;
-	WRITE_ONCE(from->waiting, false);
+	WRITE_ONCE(from->waiting, 0);
 	return true;
 }

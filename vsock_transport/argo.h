@@ -41,7 +41,7 @@ struct xvsock_argo_ring {
 	u32 size; /* bytes; 0: there is none */
 	struct xen_argo_ring *memory;
 	u32 rx; /* ours, never read back: the first byte that was not taken */
-	bool waiting; /* for room at the partner's; set by whoever waits, cleared by the handler */
+	u32 waiting; /* for room at the partner's: 1 by whoever waits, 0 by the handler */
 	/* In the handler: there is something to read; who waits for room may try again. */
 	void (*heard)(struct xvsock_argo_ring *ring, bool data, bool room);
 };

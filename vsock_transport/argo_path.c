@@ -433,7 +433,12 @@ static void argo_spin_for_data(struct xvsock_conn *conn)
 
 static void argo_spin_for_space(struct xvsock_conn *conn)
 {
-	/* The other domain's index cannot be seen from here. */
+	struct xvsock_argo_conn *argo = conn->argo;
+	u32 ns = conn->attached ? xvsock_spin_time_ns(conn) : 0;
+
+	/* The other domain's index cannot be seen from here: it is the handler that hears. */
+	if (ns && READ_ONCE(argo->ring.waiting))
+		xvsock_spin_adapt(conn, xvsock_spin_while(conn, &argo->ring.waiting, 1, ns));
 }
 
 const struct xvsock_path xvsock_argo_path = {
