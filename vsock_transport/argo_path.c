@@ -364,6 +364,7 @@ static int argo_prepare_sending(struct xvsock_argo_conn *argo)
 static size_t argo_space(struct xvsock_conn *conn)
 {
 	struct xvsock_argo_conn *argo = conn->argo;
+	bool waited;
 	u32 most;
 
 	if (!conn->attached)
@@ -372,8 +373,12 @@ static size_t argo_space(struct xvsock_conn *conn)
 		return argo->room - XEN_ARGO_SLOT;
 	if (argo_prepare_sending(argo))
 		return 0;
+	waited = READ_ONCE(argo->ring.waiting);
 	if (!xvsock_argo_has_room(&argo->ring, argo->to_port, argo->chunk, &most))
 		return 0;
+	/* Another thread, whom Xen will not tell any more. */
+	if (waited)
+		conn->sk->sk_write_space(conn->sk);
 	argo->room = xvsock_argo_taken(argo->chunk);
 	return argo->chunk;
 }
