@@ -176,19 +176,18 @@ void xvsock_argo_ring_advance(struct xvsock_argo_ring *ring, u32 bytes)
 		argo_op(XEN_ARGO_NOTIFY, NULL, NULL, 0, 0);
 }
 
-int xvsock_argo_send(const struct xvsock_argo_ring *from, u32 to_port, u32 type, const void *data,
-		     u32 length)
+int xvsock_argo_sendv(const struct xvsock_argo_ring *from, u32 to_port, u32 type,
+		      const struct xen_argo_iov *pieces, unsigned int count)
 {
 	struct xen_argo_route route = {
 		.from = { .port = from->port, .domid = DOMID_INVALID },
 		.to = { .port = to_port, .domid = from->partner },
 	};
-	struct xen_argo_iov iov = { .address = (unsigned long)data, .length = length };
 	/*
 	 * The length, or an error, of which Xen keeps 32 bits only: in its `ret < 0 ? ret : len`
 	 * the length is unsigned. No message is so long that it could be taken for an error.
 	 */
-	int sent = (int)argo_op(XEN_ARGO_SENDV, &route, &iov, 1, type);
+	int sent = (int)argo_op(XEN_ARGO_SENDV, &route, (void *)pieces, count, type);
 
 	return min(sent, 0);
 }

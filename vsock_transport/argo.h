@@ -111,11 +111,21 @@ static inline u32 xvsock_argo_taken(u32 length)
 }
 
 /*
- * One message from a buffer that is mapped in the kernel. -EAGAIN: there is no room now, and the
- * handler will hear when there is; -ECONNREFUSED and others: there is no such ring.
+ * One message, of as many as XEN_ARGO_PIECES pieces, all or nothing. -EAGAIN: there is no room now;
+ * -EFAULT: a page of the user's is not there, of which Xen has told its console; -ECONNREFUSED and
+ * others: there is no such ring.
  */
-int xvsock_argo_send(const struct xvsock_argo_ring *from, u32 to_port, u32 type, const void *data,
-		     u32 length);
+int xvsock_argo_sendv(const struct xvsock_argo_ring *from, u32 to_port, u32 type,
+		      const struct xen_argo_iov *pieces, unsigned int count);
+
+/* From a buffer that is mapped in the kernel. */
+static inline int xvsock_argo_send(const struct xvsock_argo_ring *from, u32 to_port, u32 type,
+				   const void *data, u32 length)
+{
+	struct xen_argo_iov piece = { .address = (unsigned long)data, .length = length };
+
+	return xvsock_argo_sendv(from, to_port, type, &piece, 1);
+}
 
 /*
  * Whether a message of `wanted` bytes would fit; if not, the handler will hear when

@@ -6,6 +6,7 @@
 #include <net/sock.h>
 
 #include "argo_path.h"
+#include "compat.h"
 #include "connection.h"
 #include "control.h"
 
@@ -383,10 +384,73 @@ static size_t argo_space(struct xvsock_conn *conn)
 	return argo->chunk;
 }
 
+/* What was sent, up to `want` bytes; -EFAULT: none of them can be read; other errors are Xen's. */
+static ssize_t argo_send_copied(struct xvsock_conn *conn, struct iov_iter *from, size_t want)
+{
+	struct xvsock_argo_conn *argo = conn->argo;
+	size_t copied = copy_from_iter(argo->buffer, want, from);
+	int err;
+
+	if (!copied)
+		return -EFAULT;
+	err = xvsock_argo_send(&argo->ring, argo->to_port, TYPE_DATA, argo->buffer, copied);
+	if (err) {
+		iov_iter_revert(from, copied);
+		return err;
+	}
+	xvsock_tap_data(conn, true, argo->buffer, copied);
+	return copied;
+}
+
+/*
+ * The same, but Xen takes the bytes from the user's own pages. 0 where that cannot be, or would
+ * not be worth while.
+ *
+ * Xen reads what the kernel could read at these addresses, so they must be the user's: the
+ * kernel has checked that when it made the iov_iter, and access_ok() does again. Xen faults nothing
+ * in. That is done before; a page that has gone again meanwhile fails the message as a whole.
+ */
+static ssize_t argo_send_direct(struct xvsock_conn *conn, struct iov_iter *from, size_t want)
+{
+	struct xvsock_argo_conn *argo = conn->argo;
+	struct xen_argo_iov pieces[XEN_ARGO_PIECES];
+	struct iov_iter rest = *from;
+	unsigned int count = 0;
+	size_t length = 0;
+	int err;
+
+	if (want < DIRECT_MIN || !user_backed_iter(from))
+		return 0;
+	want -= fault_in_iov_iter_readable(from, want);
+	while (length < want && count < XEN_ARGO_PIECES) {
+		struct iovec piece = xvsock_user_piece(&rest);
+
+		piece.iov_len = min(piece.iov_len, want - length);
+		if (!piece.iov_len || !access_ok(piece.iov_base, piece.iov_len))
+			break;
+		pieces[count++] = (struct xen_argo_iov){
+			.address = (unsigned long)piece.iov_base,
+			.length = piece.iov_len,
+		};
+		length += piece.iov_len;
+		iov_iter_advance(&rest, piece.iov_len);
+	}
+	/* A long message that is copied once more is better than many short ones. */
+	if (length < min_t(size_t, want, argo->chunk / 4) || !length)
+		return 0;
+	err = xvsock_argo_sendv(&argo->ring, argo->to_port, TYPE_DATA, pieces, count);
+	if (err)
+		return err == -EFAULT ? 0 : err;
+	xvsock_tap_user(conn, *from, length);
+	*from = rest;
+	return length;
+}
+
 static ssize_t argo_enqueue(struct xvsock_conn *conn, struct msghdr *msg, size_t len)
 {
 	struct xvsock_argo_conn *argo = conn->argo;
-	size_t done = 0, copied, want;
+	ssize_t sent = 0;
+	size_t done = 0;
 	int err;
 
 	/* A broken connection has set sk_err, which the core returns when nothing was written. */
@@ -397,28 +461,23 @@ static ssize_t argo_enqueue(struct xvsock_conn *conn, struct msghdr *msg, size_t
 		return err == -ENOMEM ? err : 0;
 
 	while (done < len) {
-		want = min_t(size_t, len - done, argo->chunk);
-		copied = copy_from_iter(argo->buffer, want, &msg->msg_iter);
-		if (!copied) {
-			/* A bad pointer: what was read before it is sent, nothing is lost. */
-			if (!done)
-				return -EFAULT;
+		size_t want = min_t(size_t, len - done, argo->chunk);
+
+		sent = argo_send_direct(conn, &msg->msg_iter, want);
+		if (!sent)
+			sent = argo_send_copied(conn, &msg->msg_iter, want);
+		if (sent < 0)
 			break;
-		}
-		err = xvsock_argo_send(&argo->ring, argo->to_port, TYPE_DATA, argo->buffer, copied);
-		if (err) {
-			/* Full, or the peer has closed; whoever waits for space is told. */
-			iov_iter_revert(&msg->msg_iter, copied);
-			argo->room = 0;
-			break;
-		}
-		argo->room -= min(argo->room, xvsock_argo_taken(copied));
+		argo->room -= min(argo->room, xvsock_argo_taken(sent));
 		conn->counters.kicks++;
-		xvsock_tap_data(conn, true, argo->buffer, copied);
-		done += copied;
-		if (copied < want)
-			break;
+		done += sent;
 	}
+	/* A bad pointer: what comes before it was sent, nothing is lost. */
+	if (sent == -EFAULT && !done)
+		return sent;
+	/* Full, or the peer has closed; whoever waits for space is told. */
+	if (sent < 0 && sent != -EFAULT)
+		argo->room = 0;
 	conn->counters.tx_bytes += done;
 	conn->counters.tx_messages++;
 	return done;

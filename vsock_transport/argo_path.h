@@ -29,7 +29,7 @@ struct xvsock_argo_conn {
 	u32 left; /* of the message that the ring's rx is in */
 	u32 chunk; /* the longest message to send, once it is known */
 	u32 room; /* bytes that are free in the peer's ring, at least */
-	void *buffer; /* of `chunk` bytes, for what Xen copies from */
+	void *buffer; /* of `chunk` bytes, for what Xen does not copy from where it is */
 };
 
 /* The peer has accepted: it may be told now how we have ended meanwhile. peer->lock held. */

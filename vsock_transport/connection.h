@@ -269,6 +269,8 @@ void xvsock_growth_work(struct work_struct *work);
  * look at a list when there is no such device.
  */
 void xvsock_tap_data(const struct xvsock_conn *conn, bool tx, const void *data, size_t length);
+/* What a user has sent, which is still his: it may have changed meanwhile, or be gone. */
+void xvsock_tap_user(const struct xvsock_conn *conn, struct iov_iter data, size_t length);
 void xvsock_tap_state(const struct xvsock_conn *conn, bool tx, bool connects);
 
 /* Hands what has come through the event channel to the socket. Hard interrupt. */

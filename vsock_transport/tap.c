@@ -14,7 +14,8 @@ struct tap_packet {
 	const struct xvsock_conn *conn;
 	bool tx;
 	u16 op; /* enum af_vsockmon_op */
-	const void *data;
+	const void *data; /* or: */
+	struct iov_iter *user;
 	size_t length;
 };
 
@@ -36,26 +37,55 @@ static struct sk_buff *tap_build(void *opaque)
 	header->dst_port = cpu_to_le32(as_asked ? conn->dst_port : conn->src_port);
 	header->op = cpu_to_le16(packet->op);
 	header->transport = cpu_to_le16(AF_VSOCK_TRANSPORT_NO_INFO);
-	if (packet->length)
+	if (packet->user) {
+		struct iov_iter user = *packet->user;
+		size_t copied;
+
+		pagefault_disable();
+		copied = copy_from_iter(skb_put(skb, packet->length), packet->length, &user);
+		pagefault_enable();
+		skb_trim(skb, sizeof(*header) + copied);
+	} else if (packet->length) {
 		skb_put_data(skb, packet->data, packet->length);
+	}
 	return skb;
+}
+
+static void tap_payload(struct tap_packet packet, size_t length)
+{
+	while (length) {
+		packet.length = min_t(size_t, length, TAP_PAYLOAD_MAX);
+		vsock_deliver_tap(tap_build, &packet);
+		if (packet.user)
+			iov_iter_advance(packet.user, packet.length);
+		else
+			packet.data += packet.length;
+		length -= packet.length;
+	}
 }
 
 void xvsock_tap_data(const struct xvsock_conn *conn, bool tx, const void *data, size_t length)
 {
-	while (length) {
-		struct tap_packet packet = {
-			.conn = conn,
-			.tx = tx,
-			.op = AF_VSOCK_OP_PAYLOAD,
-			.data = data,
-			.length = min_t(size_t, length, TAP_PAYLOAD_MAX),
-		};
+	struct tap_packet packet = {
+		.conn = conn,
+		.tx = tx,
+		.op = AF_VSOCK_OP_PAYLOAD,
+		.data = data,
+	};
 
-		vsock_deliver_tap(tap_build, &packet);
-		data += packet.length;
-		length -= packet.length;
-	}
+	tap_payload(packet, length);
+}
+
+void xvsock_tap_user(const struct xvsock_conn *conn, struct iov_iter data, size_t length)
+{
+	struct tap_packet packet = {
+		.conn = conn,
+		.tx = true,
+		.op = AF_VSOCK_OP_PAYLOAD,
+		.user = &data,
+	};
+
+	tap_payload(packet, length);
 }
 
 void xvsock_tap_state(const struct xvsock_conn *conn, bool tx, bool connects)

@@ -20,6 +20,8 @@ enum xen_argo_op {
 
 #define XEN_ARGO_FAIL_EXIST 1 /* flag of XEN_ARGO_REGISTER_RING */
 
+#define XEN_ARGO_PIECES 8 /* of memory that one message is put together from, at most */
+
 /* Messages begin at multiples of this, with a header that is as long. */
 #define XEN_ARGO_SLOT 16
 
