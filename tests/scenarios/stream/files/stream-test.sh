@@ -2,6 +2,21 @@
 # Shared by the scripts of this scenario.
 failed=0
 
+# What Argo cannot, or is too slow at for the tests' time limits: docs/architecture.md, "Over Argo". The two ends of
+# a link are alike there, and a domain that tests has no other connections, whose interrupts would wake it.
+except='LinkLoss.*'
+only=
+case $MODULE_OPTIONS in
+*data_path=argo*)
+    for test in Many.ConnectionsMoveDataAtOnce SignalAtConnect.ManyTimes 'SmallWrites.*' '*SmallWritesUnread.*' \
+        '*LowWater.Bounded*' '*InFlight.Is*' '*InFlight.Follows*' '*EndsASenderThatWaits*' \
+        '*Edge.ComesWithRoom*' '*Splice.SendfileWithoutWaiting*'; do
+        except=$except:$test
+    done
+    only='dom0-g1 g2-g1'
+    ;;
+esac
+
 serve() {
     vsock-services > "$RESULTS/services.log" 2>&1 &
     services=$!
@@ -14,6 +29,10 @@ serve() {
 
 test_against() {
     server=$1
+    case " ${only:-$NAME-$server} " in
+    *" $NAME-$server "*) ;;
+    *) tb signal "tested-$NAME-$server"; return ;;
+    esac
     tb wait "services-$server" 120 > /dev/null || { echo "no services in $server"; exit 1; }
     eval "cid=\$CID_$server"
     # Two clients at a time, unless the scenario's env asks for all at once (CROWDED=1).
@@ -21,7 +40,7 @@ test_against() {
         tb wait "$2" 600 > /dev/null || { echo "$2 did not come"; exit 1; }
     fi
     echo "== $NAME is the client of $server (CID $cid)"
-    timeout -k 5 $((300 * SLOWNESS)) vsock-stream-test "$cid" --gtest_filter='-LinkLoss.*' || failed=1
+    timeout -k 5 $((300 * SLOWNESS)) vsock-stream-test "$cid" --gtest_filter="-$except" || failed=1
     tb signal "tested-$NAME-$server"
 }
 
