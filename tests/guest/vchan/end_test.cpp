@@ -131,7 +131,7 @@ TEST_F(VchanEnd, ADestroyedDomainResetsWhatWaits) {
         EXPECT_EQ(std::system("tb signal waiting && tb wait destroyed 60"), 0);
         const auto before = clock::now();
         co_await until_ended(what);
-        for (int i = 0; i < 500 && !(client_error && accept_error); ++i)
+        for (int i = 0; i < 3000 && !(client_error && accept_error); ++i)
             co_await after(10ms);
         EXPECT_EQ(what.read_error, asio::error::connection_reset);
         EXPECT_EQ(what.write_error, asio::error::connection_reset);
