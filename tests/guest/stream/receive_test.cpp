@@ -140,7 +140,7 @@ TEST_P(Receive, TimeoutEndsTheWaitAndKeepsWhatCame) {
     const auto before = steady::now();
     EXPECT_EQ(::recv(socket.get(), got.data(), got.size(), 0), -1);
     EXPECT_EQ(errno, EAGAIN);
-    EXPECT_GE(steady::now() - before, 190ms);
+    EXPECT_GE(steady::now() - before, 150ms); // jiffies may lag behind the clock
     remote.send(1000);
     EXPECT_EQ(::recv(socket.get(), got.data(), got.size(), MSG_WAITALL), 1000);
     got.resize(1000);

@@ -43,7 +43,7 @@ TEST_P(Send, TimeoutEndsTheWaitAndKeepsWhatWent) {
     const auto before = steady::now();
     EXPECT_EQ(::send(socket.get(), data.data(), 1, MSG_NOSIGNAL), -1);
     EXPECT_EQ(errno, EAGAIN);
-    EXPECT_GE(steady::now() - before, 190ms);
+    EXPECT_GE(steady::now() - before, 150ms); // jiffies may lag behind the clock
     remote.expect(default_buffer, default_buffer);
     send_pattern(socket.get(), 1000, 2 * default_buffer);
     remote.expect(1000, 2 * default_buffer);

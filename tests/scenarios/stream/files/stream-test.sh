@@ -2,8 +2,9 @@
 # Shared by the scripts of this scenario.
 failed=0
 
-# What Argo cannot, or is too slow at for the tests' time limits: docs/architecture.md, "Over Argo". The two ends of
-# a link are alike there, and a domain that tests has no other connections, whose interrupts would wake it.
+# What is otherwise over Argo (rings that are counted and do not grow, room that is given by the quarter; docs/architecture.md,
+# "Over Argo"), or too slow for the tests' time limits. The two ends of a link are alike there, and a domain that tests
+# has no other connections, whose interrupts would wake it.
 except='LinkLoss.*'
 only=
 case $MODULE_OPTIONS in
