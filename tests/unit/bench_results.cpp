@@ -96,6 +96,23 @@ TEST(bench_plot, data_and_script) {
     EXPECT_NE(script.find("latency.png"), std::string::npos);
 }
 
+TEST_F(bench_folder, the_ring_alone_is_told_by_way_and_size) {
+    const auto entry = [](const std::string& name, const std::string& type, const std::string& counter) {
+        return "{\"run_name\": \"" + name + "/iterations:25/real_time\", \"run_type\": \"" + type +
+               "\", \"real_time\": 7, " + counter + "}";
+    };
+    const std::string one_way = "latency/wide/spin/256K/64", stream = "stream/unix/block/65536";
+    write("ring/ring.json", "{\"benchmarks\": [" + entry(one_way, "iteration", "\"one_way\": 2e-6") + ", " +
+                                entry(one_way, "iteration", "\"one_way\": 3e-6") + ", " +
+                                entry(one_way, "iteration", "\"one_way\": 9e-6") + ", " +
+                                entry(one_way, "aggregate", "\"one_way\": 1") + ", " +
+                                entry(stream, "iteration", "\"messages_per_second\": 1000") + "]}");
+    const auto all = collect(folder_, {{.name = "ring", .scenario = {}}}, mode::native);
+    ASSERT_EQ(all.list.size(), 2u);
+    EXPECT_NEAR(*find(all, "wide/spin/256K", "native_latency", 64), 3, 1e-9) << "the median";
+    EXPECT_NEAR(*find(all, "unix/block", "native_bandwidth", 65536), 524.288, 1e-9);
+}
+
 TEST(bench_cost, interrupts_by_name) {
     const std::string text = "           CPU0       CPU1\n"
                              " 49:         10          5  xen-dyn    -event     eth0-q0-tx\n"
