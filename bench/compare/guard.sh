@@ -10,7 +10,7 @@ ratios=$(dirname "$0")/guard.txt
 "$bin/xvsock-bench" --mode virtual --parts points,points-argo --again --out "$out" "$@" || exit
 status=0
 for path in vchan argo; do
-    if ! grep -q "\"path\":\"$path\"" "$out/results.json"; then
+    if ! grep -Eq "\"path\": ?\"$path\"" "$out/results.json"; then
         echo "guard: $path was not measured: $(grep -m1 "is left out" "$out/report.md")"
         [ "$path" = argo ] || status=1
         continue
