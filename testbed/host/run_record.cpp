@@ -25,6 +25,9 @@ namespace {
 constexpr std::size_t shown_lines = 12;
 // What a script's checks begin their line with when they fail.
 constexpr std::string_view failure_mark = "FAIL";
+// What ends GoogleTest's line about a failed check, and how many lines say what was compared.
+constexpr std::string_view check_mark = ": Failure";
+constexpr std::size_t check_lines = 4;
 constexpr std::string_view script_mark = "testbed: script starts";
 
 void append(std::map<std::string, std::ofstream>& files, const fs::path& path, const std::string& name,
@@ -134,11 +137,15 @@ std::string run_record::telling_lines(const fs::path& file) const {
     const auto tail = lines.size() - std::min(lines.size(), shown_lines);
     auto text = fmt::format("\n  {}:", file.string());
     std::size_t failures = 0;
-    for (std::size_t i = 0; i < tail && failures < shown_lines; ++i)
-        if (lines[i].starts_with(failure_mark)) {
-            text += fmt::format("\n    {}: {}", i + 1, lines[i]);
-            ++failures;
-        }
+    std::size_t told = 0; // lines that are there or in `text`
+    for (std::size_t i = 0; i < tail && failures < shown_lines; ++i) {
+        const bool check = lines[i].ends_with(check_mark);
+        if (!check && !lines[i].starts_with(failure_mark))
+            continue;
+        ++failures;
+        for (told = std::max(told, i); told < std::min(tail, i + 1 + (check ? check_lines : 0)); ++told)
+            text += fmt::format("\n    {}: {}", told + 1, lines[told]);
+    }
     if (failures != 0)
         text += "\n    ...";
     for (auto i = tail; i < lines.size(); ++i)
