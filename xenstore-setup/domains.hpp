@@ -18,6 +18,9 @@ using xenstore::domid;
 /// Domids from here on are reserved by Xen (DOMID_FIRST_RESERVED).
 inline constexpr unsigned first_reserved_domid = 0x7ff0;
 
+/// What toolstacks name dom0.
+inline constexpr std::string_view dom0_name = "Domain-0";
+
 struct domain {
     domid id = 0;
     std::string name; ///< empty when it has none
