@@ -314,6 +314,11 @@ bool xs_set_permissions(xs_handle* handle, xs_transaction_t transaction, const c
     return true;
 }
 
+bool xs_is_domain_introduced(xs_handle*, unsigned domain) {
+    const answer call;
+    return !store().gone.contains(domain) && store().nodes.contains("/local/domain/" + std::to_string(domain));
+}
+
 xs_transaction_t xs_transaction_start(xs_handle* handle) {
     const std::lock_guard store_lock(store_mutex);
     handle->pending = store().nodes;

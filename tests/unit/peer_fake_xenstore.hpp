@@ -9,6 +9,7 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 
 namespace xvsock::fake_xenstore {
@@ -30,7 +31,8 @@ struct state {
     int conflicts = 0;     ///< how many of the next commits fail with EAGAIN
     std::string fail_path; ///< changing this path fails with fail_error
     int fail_error = 0;
-    std::string hidden; ///< reading this, or what is missing below it, fails with EACCES
+    std::set<unsigned> gone; ///< domains that xenstored does not know any more, whatever their nodes
+    std::string hidden;      ///< reading this, or what is missing below it, fails with EACCES
 };
 
 state& store();

@@ -29,6 +29,10 @@ void client::cancel() {
     connection_->cancel();
 }
 
+void client::set_attempts(int most) {
+    connection_->set_attempts(most);
+}
+
 std::string client::current_call() const {
     return connection_->current_call();
 }

@@ -266,7 +266,7 @@ bool connection::try_transaction(operation& job) {
 }
 
 void connection::run_transaction(operation& job) {
-    constexpr int max_attempts = 50;
+    const int max_attempts = max_attempts_;
     for (int attempt = 1; attempt <= max_attempts; ++attempt) {
         if (try_transaction(job))
             return;

@@ -7,6 +7,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -53,6 +54,7 @@ public:
     /// The execution context's end: no handler is called any more.
     void abandon();
     std::string current_call() const;
+    void set_attempts(int most) { max_attempts_ = most; }
 
     std::shared_ptr<watch_state> add_watch(const std::string& path);
     void remove_watch(const std::shared_ptr<watch_state>& state);
@@ -92,6 +94,8 @@ private:
     void take_notices(std::vector<std::shared_ptr<operation>>& done);
 
     xs_handle* handle_ = nullptr; // of the calling thread; others use it under mutex_, while it is not null
+
+    std::atomic<int> max_attempts_ = 50;
 
     mutable std::mutex mutex_; // protects all below
     std::condition_variable changed_;

@@ -136,4 +136,9 @@ void view::set_permissions(const std::string& path, const permissions& list) con
         fail(operation, errno);
 }
 
+bool view::is_introduced(domid domain) const {
+    const std::string operation = fmt::format("look for domain {}", domain);
+    return owner_.call(operation, [&](xs_handle* handle) { return xs_is_domain_introduced(handle, domain); });
+}
+
 } // namespace xvsock::xenstore

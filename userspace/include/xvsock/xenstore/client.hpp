@@ -50,6 +50,10 @@ public:
     /// Cancels all outstanding operations; not the waits of watches.
     void cancel();
 
+    /// How often a transaction is run before it completes with EAGAIN, by default 50 times, which take some
+    /// 3 s. For who has other things to do meanwhile.
+    void set_attempts(int most);
+
     /// What xenstored is being asked for now: "write /local/domain/1/data"; empty when nothing is. Any
     /// thread.
     std::string current_call() const;

@@ -74,6 +74,10 @@ public:
     std::optional<permissions> get_permissions(const std::string& path) const;
     void set_permissions(const std::string& path, const permissions& list) const;
 
+    /// Whether xenstored knows the domain as one that runs: what is left of a dead one in the store does not
+    /// count. Is not part of a transaction.
+    bool is_introduced(domid domain) const;
+
 private:
     friend class detail::connection;
 
