@@ -2,6 +2,7 @@
 #include "peer_link.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <fmt/format.h>
 #include <set>
 
@@ -49,6 +50,60 @@ void mend(const view& store, const wanted_node& node) {
         store.set_permissions(node.path, node.access);
 }
 
+std::string must_not_be(const std::string& path) {
+    return path + " must not be there";
+}
+
+/// One setting of a half: a node when it has a value.
+void add_setting(link_layout& layout, const std::string& path, const std::string& value,
+                 const xenstore::permissions& access) {
+    if (value.empty())
+        layout.absent.push_back(path);
+    else
+        layout.nodes.push_back({path, value, access});
+}
+
+template <typename Number> std::string text_of(const std::optional<Number>& number) {
+    return number ? fmt::format("{}", *number) : "";
+}
+
+void add_settings(link_layout& layout, const std::string& half, const xenstore::permissions& access,
+                  const std::string& made_by, const end_settings& settings) {
+    add_setting(layout, half + "/made-by", made_by, access);
+    add_setting(layout, half + "/peer-name", settings.peer_name, access);
+    add_setting(layout, half + "/cid", text_of(settings.cid), access);
+    add_setting(layout, half + "/peer-cid", text_of(settings.peer_cid), access);
+    add_setting(layout, half + "/accept", settings.accept, access);
+    add_setting(layout, half + "/max-connections", text_of(settings.max_connections), access);
+    add_setting(layout, half + "/max-memory", text_of(settings.max_memory), access);
+}
+
+/// The value of a node that dom0 owns: a domain may have made others of that name in a half of its own.
+std::string dom0s_word(const view& store, const std::string& path) {
+    const auto value = store.read(path);
+    if (!value)
+        return "";
+    const auto access = store.get_permissions(path);
+    return access && !access->empty() && access->front().domain == 0 ? *value : "";
+}
+
+template <typename Number> std::optional<Number> number_at(const view& store, const std::string& path) {
+    const std::string text = dom0s_word(store, path);
+    Number number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const bool whole = !text.empty() && error == std::errc{} && end == text.data() + text.size();
+    return whole ? std::optional(number) : std::nullopt;
+}
+
+end_settings read_end(const view& store, const std::string& half) {
+    return {.peer_name = dom0s_word(store, half + "/peer-name"),
+            .cid = number_at<std::uint32_t>(store, half + "/cid"),
+            .peer_cid = number_at<std::uint32_t>(store, half + "/peer-cid"),
+            .accept = dom0s_word(store, half + "/accept"),
+            .max_connections = number_at<std::uint32_t>(store, half + "/max-connections"),
+            .max_memory = number_at<std::uint64_t>(store, half + "/max-memory")};
+}
+
 std::string state_at(const view& store, const std::string& path) {
     const auto value = store.read(path + "/state");
     return value ? state_word(*value) : "-";
@@ -71,7 +126,7 @@ std::vector<link_ends> named_pairs(std::span<const std::string> words, const std
     return pairs;
 }
 
-link_layout make_layout(const link_ends& ends, const link_names& names) {
+link_layout make_layout(const link_ends& ends, const link_settings& settings) {
     const auto [b, f] = ends;
     const std::string frontend_home = home_of(f), backend_home = home_of(b);
     const std::string devices = frontend_home + "/device", frontends = devices + "/vsock";
@@ -102,11 +157,8 @@ link_layout make_layout(const link_ends& ends, const link_names& names) {
         {layout.backend_path + "/frontend-id", fmt::format("{}", f), identity},
         {layout.backend_path + "/online", "1", backend_half, true},
     };
-    // Each domain reads its peer's name in its own half, and nobody else does.
-    if (!names.backend.empty())
-        layout.nodes.push_back({layout.frontend_path + "/peer-name", names.backend, owned_by(0, {f})});
-    if (!names.frontend.empty())
-        layout.nodes.push_back({layout.backend_path + "/peer-name", names.frontend, owned_by(0, {b})});
+    add_settings(layout, layout.frontend_path, owned_by(0, {f}), settings.made_by, settings.frontend);
+    add_settings(layout, layout.backend_path, owned_by(0, {b}), settings.made_by, settings.backend);
     layout.nodes.insert(layout.nodes.end(),
                         {
                             // Last: a state is what makes a driver look.
@@ -118,6 +170,28 @@ link_layout make_layout(const link_ends& ends, const link_names& names) {
     if (b != 0)
         layout.removable.push_back(backends); // dom0's holds the backends of all its devices
     return layout;
+}
+
+std::optional<link_settings> read_settings(const view& store, const link_ends& ends) {
+    const link_layout layout = make_layout(ends);
+    bool found = false;
+    link_settings settings;
+    settings.made_by.clear();
+    for (const auto& [half, key] :
+         {std::pair(layout.frontend_path, "/backend"), {layout.backend_path, "/frontend"}}) {
+        // Not the half itself, which changes with all that its domain makes in it.
+        found = found || store.exists(half + key);
+        // One half may be gone, and its mark with it.
+        if (settings.made_by.empty())
+            settings.made_by = dom0s_word(store, half + "/made-by");
+    }
+    if (!found)
+        return std::nullopt;
+    if (settings.made_by.empty())
+        settings.made_by = by_hand;
+    settings.frontend = read_end(store, layout.frontend_path);
+    settings.backend = read_end(store, layout.backend_path);
+    return settings;
 }
 
 std::optional<std::vector<std::string>> find_problems(const view& store, const link_layout& layout) {
@@ -132,6 +206,9 @@ std::optional<std::vector<std::string>> find_problems(const view& store, const l
     for (const wanted_node& node : layout.nodes)
         if (const auto problem = problem_of(store, node))
             problems.push_back(*problem);
+    for (const std::string& path : layout.absent)
+        if (store.exists(path))
+            problems.push_back(must_not_be(path));
     return problems;
 }
 
@@ -149,20 +226,38 @@ add_result add_link(const view& store, const link_layout& layout, std::vector<st
     }
     for (const wanted_node& node : layout.nodes)
         found ? mend(store, node) : make(store, node);
+    if (found)
+        for (const std::string& path : layout.absent)
+            store.remove(path);
     return found ? add_result::repaired : add_result::added;
+}
+
+std::vector<std::string> mend_settings(const view& store, const link_layout& layout) {
+    std::vector<std::string> problems;
+    for (const wanted_node& node : layout.nodes) {
+        if (node.changes)
+            continue;
+        if (auto problem = problem_of(store, node)) {
+            problems.push_back(*std::move(problem));
+            mend(store, node);
+        }
+    }
+    for (const std::string& path : layout.absent)
+        if (store.remove(path))
+            problems.push_back(must_not_be(path));
+    return problems;
 }
 
 bool remove_link(const view& store, const link_layout& layout) {
     const bool had_frontend = store.remove(layout.frontend_path);
     const bool had_backend = store.remove(layout.backend_path);
-    if (!had_frontend && !had_backend)
-        return false;
-    for (const std::string& path : layout.folders)
-        store.remove(path);
+    if (had_frontend || had_backend)
+        for (const std::string& path : layout.folders)
+            store.remove(path);
     for (const std::string& path : layout.removable)
         if (store.exists(path) && children(store, path).empty())
             store.remove(path);
-    return true;
+    return had_frontend || had_backend;
 }
 
 std::vector<link_status> list_links(const view& store) {
@@ -185,8 +280,10 @@ std::vector<link_status> list_links(const view& store) {
 
     std::vector<link_status> links;
     for (const link_ends& ends : found) {
-        const link_layout layout = make_layout(ends);
+        const link_settings settings = read_settings(store, ends).value_or(link_settings{});
+        const link_layout layout = make_layout(ends, settings);
         links.push_back({.ends = ends,
+                         .settings = settings,
                          .backend_state = state_at(store, layout.backend_path),
                          .frontend_state = state_at(store, layout.frontend_path),
                          .problems = find_problems(store, layout).value_or(std::vector<std::string>{})});

@@ -48,21 +48,45 @@ struct link_layout {
     std::vector<wanted_node> parents;
     /// The link's own nodes.
     std::vector<wanted_node> nodes;
+    /// Nodes that dom0 makes for other settings, and that must not be there for these.
+    std::vector<std::string> absent;
     /// The link's own, too, with whatever the domains write there.
     std::vector<std::string> folders;
     /// Parents that remove_link() removes when nothing is left in them, children before parents.
     std::vector<std::string> removable;
 };
 
-/// The names of the domains at both ends; an empty one is not told to the other end.
-struct link_names {
-    std::string backend;
-    std::string frontend;
+/// Who made a link, as the mark in it says. One without a mark was made by hand, before there were marks.
+inline constexpr const char *by_hand = "hand", *by_daemon = "xvsockd";
+
+/// What dom0 tells one end about the link. What is absent, its module takes as it always did.
+struct end_settings {
+    std::string peer_name;                 ///< empty: not told
+    std::optional<std::uint32_t> cid;      ///< its own; absent: domid + 2
+    std::optional<std::uint32_t> peer_cid; ///< likewise
+    std::string accept;                    ///< ports here that the peer may connect to; empty: absent, any
+    std::optional<std::uint32_t> max_connections; ///< of the peer with this end
+    std::optional<std::uint64_t> max_memory;      ///< likewise, in bytes
+
+    bool operator==(const end_settings&) const = default;
+};
+
+struct link_settings {
+    std::string made_by = by_hand;
+    end_settings backend;
+    end_settings frontend;
+
+    bool operator==(const link_settings&) const = default;
 };
 
 /// Computes the layout. Each half is owned by its domain and readable by the peer; the keys that say who the
-/// peer is are owned by dom0 and readable by both, so that neither domain can pose as another's peer.
-link_layout make_layout(const link_ends& ends, const link_names& names = {});
+/// peer is are owned by dom0 and readable by both, so that neither domain can pose as another's peer. The
+/// settings are owned by dom0 and readable by the half's own domain.
+link_layout make_layout(const link_ends& ends, const link_settings& settings = {});
+
+/// What the link says now, as far as it is dom0's word: without a value when there is none of the link.
+/// Touches only nodes that nobody but dom0 writes.
+std::optional<link_settings> read_settings(const xenstore::view& store, const link_ends& ends);
 
 /// What is wrong with a link, a line each; empty for a link that is as it should be. Without a value when
 /// there is none of it at all.
@@ -75,6 +99,10 @@ enum class add_result { added, existed, repaired };
 add_result add_link(const xenstore::view& store, const link_layout& layout,
                     std::vector<std::string>& problems);
 
+/// Mends the nodes that nobody but dom0 writes, and touches no others: what the two domains write at the same
+/// time makes no transaction fail. Both halves must be there. Returns what was wrong.
+std::vector<std::string> mend_settings(const xenstore::view& store, const link_layout& layout);
+
 /// Removes what there is of the link, and the parents that are then empty. To be run in a transaction.
 /// Returns whether there was anything of the link.
 bool remove_link(const xenstore::view& store, const link_layout& layout);
@@ -82,6 +110,7 @@ bool remove_link(const xenstore::view& store, const link_layout& layout);
 /// A link as `list` shows it.
 struct link_status {
     link_ends ends;
+    link_settings settings;
     std::string backend_state;  ///< as a word; "-" when the node is missing
     std::string frontend_state; ///< likewise
     std::vector<std::string> problems;

@@ -38,6 +38,7 @@ struct options {
     std::vector<std::string> words;
     bool json = false;
     bool plain = false;
+    bool force = false;
     std::string accept;  ///< ports
     std::string connect; ///< likewise
     unsigned timeout = 10;
@@ -155,6 +156,17 @@ void require_no_plain_link(const xenstore::view& view, const link_ends& ends) {
                                            plain.module, plain.plain));
 }
 
+/// xvsockd would change it back, sooner or later.
+void require_made_by_hand(const xenstore::view& view, const link_ends& ends, bool force,
+                          const std::vector<domain>& known) {
+    const auto settings = read_settings(view, ends);
+    if (settings && settings->made_by != by_hand && !force)
+        throw domain_error(fmt::format(
+            "the link between the domains {} and {} was made by {}: change its policy, "
+            "or give --force",
+            peer::describe(ends.backend, known), peer::describe(ends.frontend, known), settings->made_by));
+}
+
 int run_add(store& xenstore, const options& given) {
     const auto [known, pairs] = xenstore.transact([given](const xenstore::view& view) {
         named_domains found;
@@ -167,15 +179,19 @@ int run_add(store& xenstore, const options& given) {
     });
     // A transaction for each: with many pairs one for all would meet somebody else's change again and again.
     for (const link_ends& ends : pairs) {
-        const addition added = xenstore.transact([ends, known](const xenstore::view& view) {
-            addition result;
-            for (const domid end : {ends.backend, ends.frontend})
-                require_still_there(view, end, known);
-            require_no_plain_link(view, ends);
-            const link_names names{name_of(ends.backend, known), name_of(ends.frontend, known)};
-            result.result = add_link(view, make_layout(ends, names), result.problems);
-            return result;
-        });
+        const addition added =
+            xenstore.transact([ends, known, force = given.force](const xenstore::view& view) {
+                addition result;
+                for (const domid end : {ends.backend, ends.frontend})
+                    require_still_there(view, end, known);
+                require_no_plain_link(view, ends);
+                require_made_by_hand(view, ends, force, known);
+                link_settings settings;
+                settings.backend.peer_name = name_of(ends.frontend, known);
+                settings.frontend.peer_name = name_of(ends.backend, known);
+                result.result = add_link(view, make_layout(ends, settings), result.problems);
+                return result;
+            });
         report(outcome(added.result), ends, known, added.result != add_result::existed);
         for (const std::string& problem : added.problems)
             fmt::print("  {}\n", problem);
@@ -190,23 +206,32 @@ int run_remove(store& xenstore, const options& given) {
         return named_domains{domains, named_pairs(pair_words(given), domains)};
     });
     for (const link_ends& ends : pairs) {
-        const bool removed = xenstore.transact(
-            [ends](const xenstore::view& view) { return remove_link(view, make_layout(ends)); });
+        const bool removed =
+            xenstore.transact([ends, known, force = given.force](const xenstore::view& view) {
+                require_made_by_hand(view, ends, force, known);
+                return remove_link(view, make_layout(ends));
+            });
         report(removed ? "removed" : "there is no such link, nothing changed", ends, known, removed);
     }
     return exit_ok;
 }
 
-json::object to_json(domid id, const std::string& state, const std::vector<domain>& known) {
-    return {{"domid", id}, {"name", name_of(id, known)}, {"cid", default_cid(id)}, {"state", state}};
+json::object to_json(domid id, const end_settings& settings, const std::string& state,
+                     const std::vector<domain>& known) {
+    return {{"domid", id},
+            {"name", name_of(id, known)},
+            {"cid", settings.cid.value_or(default_cid(id))},
+            {"state", state}};
 }
 
 void print_json(const std::vector<link_status>& links, const std::vector<domain>& known) {
     json::array list;
     for (const link_status& one : links)
-        list.push_back(json::object{{"backend", to_json(one.ends.backend, one.backend_state, known)},
-                                    {"frontend", to_json(one.ends.frontend, one.frontend_state, known)},
-                                    {"problems", json::array(one.problems.begin(), one.problems.end())}});
+        list.push_back(json::object{
+            {"backend", to_json(one.ends.backend, one.settings.backend, one.backend_state, known)},
+            {"frontend", to_json(one.ends.frontend, one.settings.frontend, one.frontend_state, known)},
+            {"made-by", one.settings.made_by},
+            {"problems", json::array(one.problems.begin(), one.problems.end())}});
     fmt::print("{}\n", json::serialize(list));
 }
 
@@ -224,17 +249,18 @@ void print_table(const std::vector<link_status>& links, const std::vector<domain
                       {"domid"},
                       {"CID"},
                       {"state", align::left},
-                      {"link", align::left}});
+                      {"link", align::left},
+                      {"made by", align::left}});
     const auto shown_name = [&](domid id) {
         const std::string name = name_of(id, known);
         return name.empty() ? std::string("-") : name;
     };
     for (const link_status& one : links)
         table.add_row({shown_name(one.ends.backend), fmt::format("{}", one.ends.backend),
-                       fmt::format("{}", default_cid(one.ends.backend)), one.backend_state,
-                       shown_name(one.ends.frontend), fmt::format("{}", one.ends.frontend),
-                       fmt::format("{}", default_cid(one.ends.frontend)), one.frontend_state,
-                       one.problems.empty() ? "ok" : "damaged"});
+                       fmt::format("{}", one.settings.backend.cid.value_or(default_cid(one.ends.backend))),
+                       one.backend_state, shown_name(one.ends.frontend), fmt::format("{}", one.ends.frontend),
+                       fmt::format("{}", one.settings.frontend.cid.value_or(default_cid(one.ends.frontend))),
+                       one.frontend_state, one.problems.empty() ? "ok" : "damaged", one.settings.made_by});
     fmt::print("{}", table.to_string());
     for (const link_status& one : links)
         for (const std::string& problem : one.problems)
@@ -326,7 +352,7 @@ json::value json_ports(const std::string& ports) {
 void print_json(const std::vector<plain_status>& links, const std::vector<domain>& known) {
     json::array list;
     for (const plain_status& one : links)
-        list.push_back(json::object{{"module", to_json(one.ends.module, one.state, known)},
+        list.push_back(json::object{{"module", to_json(one.ends.module, {}, one.state, known)},
                                     {"plain", json::object{{"domid", one.ends.plain},
                                                            {"name", name_of(one.ends.plain, known)},
                                                            {"cid", default_cid(one.ends.plain)}}},
@@ -398,6 +424,8 @@ const command& find_command(const options& given) {
                 "{} --plain takes two domains: the one with the module, and the other", one.name));
         if (given.json && one.name != "list")
             throw usage_error("--json is for list");
+        if (given.force && (one.name == "list" || given.plain))
+            throw usage_error("--force is for add and remove, without --plain");
         if ((!given.accept.empty() || !given.connect.empty()) && (one.name != "add" || !given.plain))
             throw usage_error("--accept and --connect are for add --plain");
         return one;
@@ -410,6 +438,7 @@ int run(int argc, char** argv) {
     options given;
     po::options_description visible("Options"), all;
     visible.add_options()("json", po::bool_switch(&given.json), "list as JSON")(
+        "force", po::bool_switch(&given.force), "also links that xvsockd made")(
         "plain", po::bool_switch(&given.plain), "links of a domain to one without the module")(
         "accept", po::value(&given.accept)->value_name("PORTS"),
         "with add --plain: ports of the module's domain that the other may connect to")(
@@ -427,8 +456,8 @@ int run(int argc, char** argv) {
 
     if (values.count("help")) {
         std::cout
-            << "Usage: xvsock-peer add DOMAIN DOMAIN [DOMAIN DOMAIN]...\n"
-               "       xvsock-peer remove DOMAIN DOMAIN [DOMAIN DOMAIN]...\n"
+            << "Usage: xvsock-peer add [--force] DOMAIN DOMAIN [DOMAIN DOMAIN]...\n"
+               "       xvsock-peer remove [--force] DOMAIN DOMAIN [DOMAIN DOMAIN]...\n"
                "       xvsock-peer add --plain [--accept PORTS] [--connect PORTS] DOMAIN DOMAIN\n"
                "       xvsock-peer remove --plain DOMAIN DOMAIN\n"
                "       xvsock-peer list [--plain] [--json]\n"

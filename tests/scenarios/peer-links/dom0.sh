@@ -38,8 +38,8 @@ diff "$RESULTS/all-before" "$RESULTS/all-after" || fail "an error changed someth
 # Least privilege: owner and the one peer, nobody else.
 B=/local/domain/$DOMID_g1/backend/vsock/$DOMID_g2/$DOMID_g1
 F=/local/domain/$DOMID_g2/device/vsock/$DOMID_g1
-xenstore-ls -fp "$B" | grep -v "(n$DOMID_g1,r$DOMID_g2)\|(n0,r$DOMID_g1,r$DOMID_g2)\|(n0,r$DOMID_g2,r$DOMID_g1)\|peer-name .*(n0,r$DOMID_g1)" && fail "a node of the backend is too open"
-xenstore-ls -fp "$F" | grep -v "(n$DOMID_g2,r$DOMID_g1)\|(n0,r$DOMID_g1,r$DOMID_g2)\|(n0,r$DOMID_g2,r$DOMID_g1)\|peer-name .*(n0,r$DOMID_g2)" && fail "a node of the frontend is too open"
+xenstore-ls -fp "$B" | grep -v "(n$DOMID_g1,r$DOMID_g2)\|(n0,r$DOMID_g1,r$DOMID_g2)\|(n0,r$DOMID_g2,r$DOMID_g1)\|\(peer-name\|made-by\) .*(n0,r$DOMID_g1)" && fail "a node of the backend is too open"
+xenstore-ls -fp "$F" | grep -v "(n$DOMID_g2,r$DOMID_g1)\|(n0,r$DOMID_g1,r$DOMID_g2)\|(n0,r$DOMID_g2,r$DOMID_g1)\|\(peer-name\|made-by\) .*(n0,r$DOMID_g2)" && fail "a node of the frontend is too open"
 
 tb signal try-to-read "$B $F"
 tb wait third-guest-done 100 > /dev/null || fail "g3 did not end its attempts"
