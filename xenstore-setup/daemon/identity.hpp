@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+/// Who the domains are that run now: their UUIDs, their names, and their CIDs.
+#pragma once
+
+#include "cid_table.hpp"
+#include "policy.hpp"
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace xvsock::peer {
+
+/// A domain as xenstore has it.
+struct running_domain {
+    domid id = 0;
+    bool runs = true; ///< else it is dead, or not complete yet, and only its links are known
+    std::string name; ///< empty: none
+    std::string uuid; ///< in lower case; empty: none, or dom0
+    /// The peers of its link halves: of those where it has the frontend, and of those where it has the
+    /// backend.
+    std::set<domid> backends, frontends;
+
+    bool operator==(const running_domain&) const = default;
+};
+
+/// The UUID of a domain, in lower case; empty for dom0, and for one that has none.
+std::string read_uuid(const xenstore::view& store, domid id);
+
+/// All domains that run or have left something, by domid. Reads a fixed number of nodes for each.
+std::vector<running_domain> list_running(const xenstore::view& store);
+
+/// A domain as everybody is to know it.
+struct known_domain {
+    subject who;
+    std::string name;    ///< for people: as xenstore has it
+    std::uint32_t cid;   ///< 0 while it has a problem
+    std::string problem; ///< why it can have no links; empty: none
+    std::string remark;  ///< what people should know besides
+};
+
+/// Which domid has a UUID: the first that was seen with it.
+using uuid_holders = std::map<std::string, domid>;
+
+/// Tells the domains apart, and gives CIDs to those that have none. `holders` is what was found the last
+/// time, and takes what is found now. Of two domains with one UUID the second gets no CID, and of two with
+/// one name none has a name of its own.
+std::vector<known_domain> identify(const std::vector<running_domain>& running, const policy& rules,
+                                   cid_table& cids, uuid_holders& holders);
+
+} // namespace xvsock::peer

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+// `xvsockd`: keeps the peer links between domains as the policy says, from dom0.
+#include "instance_lock.hpp"
+#include "log.hpp"
+#include "policy_file.hpp"
+#include "service.hpp"
+
+#include <boost/program_options.hpp>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <fmt/format.h>
+#include <iostream>
+
+namespace {
+
+using namespace xvsock::peer;
+namespace po = boost::program_options;
+
+enum exit_status : int { exit_ok = 0, exit_failed = 1, exit_usage = 2 };
+
+int check(const std::string& file) {
+    try {
+        const policy rules = read_policy(file);
+        fmt::print("{}: {} rules, {} limits, {} CIDs\n", file, rules.rules.size(), rules.limit_lines.size(),
+                   rules.pins.size());
+        return exit_ok;
+    } catch (const policy_error& error) {
+        fmt::print(stderr, "{}\n", error.what());
+        return exit_failed;
+    }
+}
+
+/// Who asks for something before it can be done is answered when it can.
+void set_early_signals(int what) {
+    sigset_t early;
+    sigemptyset(&early);
+    sigaddset(&early, SIGHUP);
+    sigaddset(&early, SIGUSR1);
+    sigprocmask(what, &early, nullptr);
+}
+
+int run(int argc, char** argv) {
+    service_options options;
+    std::string file_to_check;
+    unsigned resync = unsigned(options.resync.count());
+    po::options_description visible("Options");
+    visible.add_options()("check", po::value(&file_to_check)->value_name("FILE"),
+                          "say what is wrong with a policy file, and end")(
+        "foreground", "stay in the foreground, which it does in any case")(
+        "policy", po::value(&options.policy_file)->default_value(options.policy_file)->value_name("FILE"),
+        "the policy, xvsockd.policy(5)")(
+        "state-dir", po::value(&options.state_folder)->default_value(options.state_folder)->value_name("DIR"),
+        "where the CIDs are recorded")(
+        "runtime-dir",
+        po::value(&options.runtime_folder)->default_value(options.runtime_folder)->value_name("DIR"),
+        "for xvsockd.pid and status.json")(
+        "resync", po::value(&resync)->default_value(resync)->value_name("S"),
+        "look at all links again after S seconds")("help", "show this help")("version", "show the version");
+    po::variables_map values;
+    po::store(po::command_line_parser(argc, argv).options(visible).positional({}).run(), values);
+    po::notify(values);
+    if (values.count("help")) {
+        std::cout
+            << "Usage: xvsockd [OPTIONS]\n"
+               "       xvsockd --check FILE\n"
+               "Makes the peer links between Xen domains that a policy allows, and no others. Runs in dom0.\n"
+               "SIGHUP: read the policy again. SIGUSR1: look at all links. SIGTERM: end; the links stay.\n\n"
+            << visible
+            << "\nExit status: 0 ended as told, or the file is right; 1 failed, or the file is wrong; 2 "
+               "wrong "
+               "command line.\n";
+        return exit_ok;
+    }
+    if (values.count("version")) {
+        fmt::print("xvsockd {}\n", XVSOCK_VERSION);
+        return exit_ok;
+    }
+    if (values.count("check"))
+        return check(file_to_check);
+    if (resync < 1 || resync > 86400)
+        throw po::error("--resync must be from 1 to 86400 seconds");
+    options.resync = std::chrono::seconds(resync);
+
+    // What cannot be written is to be an error, and not the end.
+    std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);
+    set_early_signals(SIG_BLOCK);
+    std::filesystem::create_directories(options.state_folder);
+    std::filesystem::create_directories(options.runtime_folder);
+    const instance_lock only_one(options.runtime_folder + "/xvsockd.pid");
+    service daemon(options);
+    set_early_signals(SIG_UNBLOCK);
+    daemon.run();
+    return exit_ok;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const po::error& error) {
+        fmt::print(stderr, "xvsockd: {}\nTry 'xvsockd --help'.\n", error.what());
+        return exit_usage;
+    } catch (const policy_error& error) {
+        for (const std::string& problem : error.problems())
+            log(level::error, "policy-wrong", "why", problem);
+    } catch (const cid_table_error& error) {
+        log(level::error, "cids-wrong", "why", error.what());
+    } catch (const std::system_error& error) {
+        log(level::error, "ended", "why", fmt::format("cannot {}", error.what()));
+    } catch (const std::exception& error) {
+        log(level::error, "ended", "why", error.what());
+    }
+    return exit_failed;
+}
