@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+/// A host with xenstored, domains and a policy, for tests of the daemon.
+#pragma once
+
+#include "daemon_process.hpp"
+#include "expected.hpp"
+#include "xen_host.hpp"
+
+#include <fmt/format.h>
+#include <fstream>
+#include <gtest/gtest.h>
+
+namespace xvsock::xenstored_test {
+
+inline std::string uuid_of(unsigned n) {
+    return fmt::format("{:08x}-0000-4000-8000-000000000000", n);
+}
+
+class daemon_fixture : public testing::Test {
+protected:
+    void policy(const std::string& text) {
+        policy_ = text;
+        std::ofstream(host_.folder() + "/policy", std::ios::binary) << text;
+    }
+    void start(unsigned id, const std::string& name, unsigned uuid) {
+        host_.start_domain(id, name, uuid_of(uuid));
+        domains_[id] = {name, uuid_of(uuid)};
+    }
+    void destroy(unsigned id) {
+        host_.destroy_domain(id);
+        domains_.erase(id);
+    }
+    void rename(unsigned id, const std::string& name) {
+        host_.rename_domain(id, name);
+        domains_[id].name = name;
+    }
+
+    std::string cid_file() const { return host_.folder() + "/cids"; }
+
+    /// What is wrong with the tree, once it has had time to become right.
+    std::string wrong(unsigned seconds = 10) {
+        std::string problems;
+        comes_true(
+            [&] {
+                if (!domains_.empty() && !std::ifstream(cid_file())) {
+                    problems = "the domains have no CIDs yet";
+                    return false;
+                }
+                problems = difference(host_.dump(), expected_tree(domains_, policy_, cid_file()));
+                return problems.empty();
+            },
+            seconds);
+        return problems;
+    }
+
+    static std::string front(unsigned frontend, unsigned backend) {
+        return fmt::format("/local/domain/{}/device/vsock/{}", frontend, backend);
+    }
+    static std::string back(unsigned frontend, unsigned backend) {
+        return fmt::format("/local/domain/{}/backend/vsock/{}/{}", backend, frontend, backend);
+    }
+
+    xen_host host_;
+    model domains_;
+    std::string policy_;
+};
+
+} // namespace xvsock::xenstored_test

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: MIT
+// xvsockd and xenstored, as they run in dom0: links by policy, and everything that happens to them.
+#include "daemon_fixture.hpp"
+
+#include <csignal>
+#include <cstdlib>
+#include <sstream>
+
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+namespace xvsock::xenstored_test {
+namespace {
+
+using xvsockd = daemon_fixture;
+
+TEST_F(xvsockd, makes_the_links_that_the_policy_allows) {
+    policy("allow a <-> b\nallow dom0 -> a port 22\nlimit a connections 5 memory 1M\n");
+    start(1, "a", 1);
+    start(2, "b", 2);
+    start(3, "c", 3);
+    daemon_process daemon(host_.folder());
+    EXPECT_EQ(wrong(), "") << daemon.output();
+    EXPECT_EQ(host_.read(front(2, 1) + "/accept"), "any");
+    EXPECT_EQ(host_.read(front(2, 1) + "/peer-name"), "a");
+    EXPECT_EQ(host_.read(front(2, 1) + "/made-by"), "xvsockd");
+    EXPECT_EQ(host_.read(front(2, 1) + "/max-connections"), "5") << "of a, in b's half";
+    EXPECT_EQ(host_.read(front(2, 1) + "/max-memory"), "1048576");
+    EXPECT_FALSE(host_.exists(back(2, 1) + "/max-connections"));
+    EXPECT_EQ(host_.read(front(1, 0) + "/accept"), "22");
+    EXPECT_EQ(host_.read(back(1, 0) + "/accept"), "none");
+    EXPECT_EQ(host_.read(back(1, 0) + "/cid"), "2");
+    EXPECT_EQ(host_.read(front(1, 0) + "/cid"), "65536");
+
+    start(4, "b2", 4);
+    start(5, "b", 5); // of the same name as 2
+    EXPECT_EQ(wrong(), "") << daemon.output();
+    EXPECT_FALSE(host_.exists(front(2, 1))) << "the policy says b, and there are two";
+    destroy(2);
+    EXPECT_EQ(wrong(), "") << daemon.output();
+    EXPECT_TRUE(host_.exists(front(5, 1)));
+    destroy(1);
+    destroy(5);
+    EXPECT_EQ(wrong(), "") << daemon.output();
+}
+
+TEST_F(xvsockd, reads_the_policy_again) {
+    policy("allow a <-> b\n");
+    start(1, "a", 1);
+    start(2, "b", 2);
+    daemon_process daemon(host_.folder());
+    ASSERT_EQ(wrong(), "") << daemon.output();
+    // The modules have come up, which a change of ports leaves alone.
+    for (const std::string& half : {front(2, 1), back(2, 1)})
+        host_.write(half + "/state", "4");
+    policy("deny a -> b port 22\nallow a -> b\n");
+    daemon.send(SIGHUP);
+    EXPECT_TRUE(comes_true([&] { return host_.read(front(2, 1) + "/accept") == "0-21,23-4294967295"; }))
+        << daemon.output();
+    EXPECT_EQ(host_.read(back(2, 1) + "/accept"), "none");
+    EXPECT_EQ(host_.read(front(2, 1) + "/state"), "4");
+    EXPECT_EQ(host_.read(back(2, 1) + "/state"), "4");
+
+    const auto before = host_.dump();
+    policy("allow a <-> b\nalow\n");
+    daemon.send(SIGHUP);
+    EXPECT_TRUE(daemon.says("event=policy-kept"));
+    EXPECT_TRUE(daemon.says("policy:2: 'alow' is no keyword")) << daemon.output();
+    daemon.send(SIGUSR1);
+    start(7, "x", 7);
+    EXPECT_TRUE(daemon.says("event=domain-seen domid=7"));
+    domains_.clear();
+    destroy(7);
+    EXPECT_EQ(difference(host_.dump(), before), "");
+
+    domains_ = {{1, {"a", uuid_of(1)}}, {2, {"b", uuid_of(2)}}};
+    policy("allow a -> c\n");
+    daemon.send(SIGHUP);
+    EXPECT_EQ(wrong(), "") << daemon.output();
+    EXPECT_TRUE(daemon.says("event=link-removed a=a a-domid=1 b=b b-domid=2 rule=none"));
+}
+
+TEST_F(xvsockd, only_one_runs) {
+    policy("allow * <-> *\n");
+    daemon_process first(host_.folder());
+    ASSERT_TRUE(first.says("event=ready"));
+    daemon_process second(host_.folder());
+    EXPECT_EQ(second.wait(), 1);
+    EXPECT_NE(second.output().find(fmt::format("runs already, process {}", first.id())), std::string::npos)
+        << second.output();
+    first.kill_now();
+    daemon_process third(host_.folder());
+    EXPECT_TRUE(third.says("event=ready"));
+}
+
+TEST_F(xvsockd, links_outlive_it_and_it_finds_them_again) {
+    policy("allow * <-> *\n");
+    for (unsigned id = 1; id <= 4; ++id)
+        start(id, fmt::format("g{}", id), id);
+    {
+        daemon_process daemon(host_.folder());
+        ASSERT_EQ(wrong(), "") << daemon.output();
+        daemon.send(SIGTERM);
+        EXPECT_EQ(daemon.wait(), 0);
+    }
+    EXPECT_EQ(wrong(0), "");
+    host_.write(front(2, 1) + "/state", "4");
+    const auto before = host_.dump();
+    daemon_process daemon(host_.folder());
+    ASSERT_TRUE(daemon.says("event=ready"));
+    EXPECT_EQ(difference(host_.dump(), before), "") << "nothing to do";
+    EXPECT_EQ(daemon.output().find("event=link-"), std::string::npos) << daemon.output();
+}
+
+TEST_F(xvsockd, addresses_stay) {
+    policy("cid b 70000\ncid uuid:" + uuid_of(3) + " 65536\nallow * <-> *\n");
+    start(1, "a", 1);
+    start(2, "b", 2);
+    start(3, "c", 3);
+    const auto cid = [&](unsigned id) { return host_.read(front(id, 0) + "/cid"); };
+    {
+        daemon_process daemon(host_.folder());
+        ASSERT_EQ(wrong(), "") << daemon.output();
+        EXPECT_EQ(cid(1), "65537");
+        EXPECT_EQ(cid(2), "70000");
+        EXPECT_EQ(cid(3), "65536");
+        destroy(1);
+        start(11, "a", 1); // a reboot
+        start(12, "d", 4);
+        ASSERT_EQ(wrong(), "") << daemon.output();
+        EXPECT_EQ(cid(11), "65537");
+        EXPECT_EQ(cid(12), "65538");
+    }
+    destroy(2);
+    destroy(12);
+    start(13, "b", 5); // another one of that name
+    daemon_process daemon(host_.folder());
+    EXPECT_TRUE(daemon.says("event=domain-refused domid=13")) << daemon.output();
+    EXPECT_TRUE(daemon.says("CID 70000 is recorded for the domain with the UUID " + uuid_of(2)));
+    EXPECT_FALSE(host_.exists(front(13, 0)));
+    policy("cid uuid:" + uuid_of(1) + " 80000\nallow * <-> *\n");
+    daemon.send(SIGHUP);
+    EXPECT_TRUE(daemon.says("event=cid-changed domid=11 name=a from=65537 to=80000")) << daemon.output();
+    EXPECT_EQ(wrong(), "") << daemon.output();
+    EXPECT_EQ(cid(11), "80000") << "made anew";
+    EXPECT_EQ(cid(13), "65539");
+}
+
+TEST_F(xvsockd, without_its_cids_it_does_nothing) {
+    policy("allow * <-> *\n");
+    start(1, "a", 1);
+    std::ofstream(cid_file()) << "xvsock-cids 1\nnext 65536\n";
+    const auto before = host_.dump();
+    daemon_process daemon(host_.folder());
+    EXPECT_EQ(daemon.wait(), 1);
+    EXPECT_TRUE(daemon.says("cids: its checksum is wrong")) << daemon.output();
+    EXPECT_EQ(difference(host_.dump(), before), "");
+}
+
+TEST_F(xvsockd, a_domain_whose_cid_cannot_be_recorded_has_no_links_until_it_can) {
+    policy("allow * <-> *\n");
+    start(1, "a", 1);
+    start(2, "b", 2);
+    daemon_process daemon(host_.folder());
+    ASSERT_EQ(wrong(), "") << daemon.output();
+    const rlimit full{20, RLIM_INFINITY};
+    ASSERT_EQ(prlimit(daemon.id(), RLIMIT_FSIZE, &full, nullptr), 0);
+    start(3, "c", 3);
+    EXPECT_TRUE(daemon.says("event=cids-not-saved")) << daemon.output();
+    EXPECT_TRUE(daemon.says("event=domain-refused domid=3"));
+    EXPECT_FALSE(host_.exists(front(3, 0)));
+    EXPECT_TRUE(host_.exists(front(2, 1))) << "the others are left alone";
+    const rlimit room{RLIM_INFINITY, RLIM_INFINITY};
+    prlimit(daemon.id(), RLIMIT_FSIZE, &room, nullptr);
+    EXPECT_TRUE(comes_true([&] { return host_.exists(front(3, 0)); })) << daemon.output();
+    EXPECT_EQ(wrong(), "") << daemon.output();
+    EXPECT_TRUE(host_.exists(front(3, 0)));
+}
+
+TEST_F(xvsockd, clones_and_names) {
+    policy("allow a <-> b\nallow dom0 -> *\n");
+    start(1, "a", 1);
+    start(2, "b", 2);
+    start(5, "clone", 1);
+    daemon_process daemon(host_.folder());
+    EXPECT_EQ(wrong(), "") << daemon.output();
+    EXPECT_TRUE(
+        daemon.says("event=domain-refused domid=5 name=clone why=\"domain 1 runs with the same UUID\""));
+    destroy(1);
+    EXPECT_EQ(wrong(), "") << daemon.output();
+    EXPECT_EQ(host_.read(front(5, 0) + "/cid"), "65536") << "of that UUID";
+    rename(5, "a");
+    EXPECT_EQ(wrong(), "") << daemon.output();
+    EXPECT_TRUE(host_.exists(front(5, 2)));
+    EXPECT_TRUE(daemon.says("event=domain-renamed domid=5 from=clone to=a"));
+    rename(5, "b");
+    EXPECT_EQ(wrong(), "") << daemon.output();
+    EXPECT_FALSE(host_.exists(back(5, 0) + "/peer-name"));
+    EXPECT_TRUE(daemon.says("event=name-not-certain domid=5"));
+}
+
+TEST_F(xvsockd, what_a_dead_domain_leaves_is_removed) {
+    policy("allow * <-> *\n");
+    start(1, "a", 1);
+    start(2, "b", 2);
+    start(3, "c", 3);
+    daemon_process daemon(host_.folder());
+    ASSERT_EQ(wrong(), "") << daemon.output();
+    host_.lose_domain(2);
+    EXPECT_TRUE(comes_true([&] {
+        for (const auto& [path, value] : host_.dump())
+            if (path.find("vsock") != std::string::npos &&
+                (path.starts_with("/local/domain/2/") || path.ends_with("/vsock/2") ||
+                 path.find("/2/") != std::string::npos))
+                return false;
+        return true;
+    })) << daemon.output();
+    EXPECT_TRUE(host_.exists(front(3, 1)));
+}
+
+// ---- Links made by hand
+
+class by_hand : public daemon_fixture {
+protected:
+    /// Exit status of xvsock-peer; what it printed is in said_.
+    int xvsock_peer(const std::string& words) {
+        said_.clear();
+        FILE* const pipe = popen((XVSOCK_PEER " " + words + " 2>&1").c_str(), "re");
+        char part[256];
+        while (fgets(part, sizeof part, pipe))
+            said_ += part;
+        return WEXITSTATUS(pclose(pipe));
+    }
+
+    std::string said_;
+};
+
+TEST_F(by_hand, are_left_alone) {
+    policy("allow a <-> b\nallow a <-> d\n");
+    start(1, "a", 1);
+    start(2, "b", 2);
+    start(3, "c", 3);
+    start(4, "d", 4);
+    ASSERT_EQ(xvsock_peer("add a b a c"), 0) << said_;
+    ASSERT_EQ(xvsock_peer("add --plain a d --accept 22"), 0) << said_;
+    const auto before = host_.dump();
+    daemon_process daemon(host_.folder());
+    ASSERT_TRUE(daemon.says("event=ready"));
+    EXPECT_TRUE(daemon.says("event=link-left-alone", 3)) << daemon.output();
+    daemon.send(SIGUSR1);
+    start(9, "x", 9);
+    EXPECT_TRUE(daemon.says("event=domain-seen domid=9"));
+    destroy(9);
+    EXPECT_TRUE(daemon.says("event=domain-gone domid=9"));
+    EXPECT_EQ(difference(host_.dump(), before), "");
+
+    ASSERT_EQ(xvsock_peer("remove a b a c"), 0) << said_;
+    ASSERT_EQ(xvsock_peer("remove --plain a d"), 0) << said_;
+    daemon.send(SIGUSR1);
+    EXPECT_EQ(wrong(), "") << daemon.output();
+}
+
+TEST_F(by_hand, and_the_daemons_only_with_force) {
+    policy("allow a <-> b\n");
+    start(1, "a", 1);
+    start(2, "b", 2);
+    daemon_process daemon(host_.folder());
+    ASSERT_EQ(wrong(), "") << daemon.output();
+    EXPECT_EQ(xvsock_peer("remove a b"), 1);
+    EXPECT_NE(said_.find("was made by xvsockd"), std::string::npos) << said_;
+    EXPECT_EQ(xvsock_peer("add a b"), 1);
+    EXPECT_EQ(xvsock_peer("list"), 0);
+    EXPECT_NE(said_.find("65537"), std::string::npos) << said_;
+    EXPECT_NE(said_.find("ok"), std::string::npos) << said_;
+    EXPECT_EQ(wrong(0), "");
+    EXPECT_EQ(xvsock_peer("remove --force a b"), 0) << said_;
+    daemon.send(SIGUSR1);
+    EXPECT_EQ(wrong(), "") << "made again";
+    EXPECT_EQ(xvsock_peer("add --force a b"), 0) << said_;
+    EXPECT_EQ(host_.read(front(2, 1) + "/made-by"), "hand");
+    EXPECT_FALSE(host_.exists(front(2, 1) + "/cid"));
+    daemon.send(SIGUSR1);
+    EXPECT_TRUE(daemon.says("event=link-left-alone")) << daemon.output();
+}
+
+} // namespace
+} // namespace xvsock::xenstored_test

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+// xvsockd as a service: what it tells its manager, and what it makes of a domain or a xenstored that behaves
+// badly.
+#include "daemon_fixture.hpp"
+
+#include <atomic>
+#include <csignal>
+#include <thread>
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+extern "C" {
+#include <xenstore.h>
+}
+
+namespace xvsock::xenstored_test {
+namespace {
+
+using service = daemon_fixture;
+
+class notify_socket {
+public:
+    explicit notify_socket(const std::string& path)
+        : socket_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0)) {
+        sockaddr_un name{};
+        name.sun_family = AF_UNIX;
+        path.copy(name.sun_path, sizeof name.sun_path - 1);
+        EXPECT_EQ(bind(socket_, reinterpret_cast<sockaddr*>(&name), sizeof name), 0);
+    }
+    ~notify_socket() { close(socket_); }
+    notify_socket(const notify_socket&) = delete;
+    notify_socket& operator=(const notify_socket&) = delete;
+
+    /// Whether it is told this line, from now on.
+    bool hears(const std::string& line, unsigned seconds = 10) {
+        return comes_true(
+            [&] {
+                char text[1024];
+                const ssize_t length = recv(socket_, text, sizeof text, 0);
+                return length > 0 &&
+                       ("\n" + std::string(text, std::size_t(length)) + "\n").find("\n" + line) !=
+                           std::string::npos;
+            },
+            seconds);
+    }
+
+private:
+    int socket_;
+};
+
+TEST_F(service, tells_its_manager) {
+    policy("allow * <-> *\n");
+    start(1, "a", 1);
+    const std::string path = host_.folder() + "/notify";
+    notify_socket manager(path);
+    daemon_process daemon(host_.folder(), {}, {{"NOTIFY_SOCKET", path}, {"WATCHDOG_USEC", "600000"}});
+    EXPECT_TRUE(manager.hears("READY=1\n"));
+    EXPECT_TRUE(host_.exists(front(1, 0))) << "when it says that it is ready, the links are there";
+    EXPECT_TRUE(manager.hears("WATCHDOG=1\n"));
+    EXPECT_TRUE(manager.hears("WATCHDOG=1\n"));
+    daemon.send(SIGHUP);
+    EXPECT_TRUE(manager.hears("MONOTONIC_USEC="));
+    EXPECT_TRUE(manager.hears("READY=1\n"));
+    EXPECT_TRUE(manager.hears("WATCHDOG=1\n"));
+    // Without answers from xenstored it does not claim to be alive.
+    kill(host_.xenstored(), SIGSTOP);
+    manager.hears("WATCHDOG=1\n", 1); // of before
+    manager.hears("WATCHDOG=1\n", 1);
+    EXPECT_FALSE(manager.hears("WATCHDOG=1\n", 1));
+    kill(host_.xenstored(), SIGCONT);
+    EXPECT_TRUE(manager.hears("WATCHDOG=1\n"));
+    daemon.send(SIGTERM);
+    EXPECT_TRUE(manager.hears("STOPPING=1\n"));
+    EXPECT_EQ(daemon.wait(), 0);
+}
+
+TEST_F(service, ends_as_told_while_xenstored_does_not_answer) {
+    policy("");
+    daemon_process daemon(host_.folder());
+    ASSERT_TRUE(daemon.says("event=ready"));
+    kill(host_.xenstored(), SIGSTOP);
+    daemon.send(SIGUSR1);
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    daemon.send(SIGTERM);
+    EXPECT_EQ(daemon.wait(), 0);
+    kill(host_.xenstored(), SIGCONT);
+}
+
+TEST_F(service, ends_when_xenstored_has_gone) {
+    policy("");
+    daemon_process daemon(host_.folder(), {}, {{"WATCHDOG_USEC", "600000"}});
+    ASSERT_TRUE(daemon.says("event=ready"));
+    kill(host_.xenstored(), SIGKILL);
+    EXPECT_EQ(daemon.wait(), 1);
+    EXPECT_NE(daemon.output().find("event=ended why=\"cannot "), std::string::npos) << daemon.output();
+}
+
+TEST_F(service, does_not_start_without_a_policy_or_xenstored) {
+    daemon_process without_policy(host_.folder());
+    EXPECT_EQ(without_policy.wait(), 1);
+    EXPECT_TRUE(without_policy.says("/policy: No such file or directory")) << without_policy.output();
+    policy("");
+    daemon_process without_store(host_.folder(), {}, {{"XENSTORED_PATH", host_.folder() + "/nothing"}});
+    EXPECT_EQ(without_store.wait(), 1);
+    EXPECT_TRUE(without_store.says("event=ended")) << without_store.output();
+}
+
+// A guest can write what it likes into the halves that it owns, as fast as it likes, and can remove them.
+TEST_F(service, a_domain_that_keeps_writing_holds_nobody_up) {
+    policy("allow * <-> *\n");
+    for (unsigned id = 1; id <= 6; ++id)
+        start(id, fmt::format("g{}", id), id);
+    daemon_process daemon(host_.folder());
+    ASSERT_EQ(wrong(), "") << daemon.output();
+
+    std::atomic<bool> done = false;
+    std::thread guest([&] {
+        xs_handle* const store = xs_open(0);
+        for (unsigned i = 0; !done; ++i)
+            for (unsigned peer = 0; peer < 6 && !done; ++peer) {
+                const std::string half = front(6, peer), rubbish = fmt::format("{}/rubbish{}", half, i % 5);
+                if (!xs_is_domain_introduced(store, 6))
+                    continue;
+                unsigned length = 0;
+                void* const is_there = xs_read(store, XBT_NULL, (half + "/state").c_str(), &length);
+                std::free(is_there);
+                if (!is_there)
+                    continue;
+                xs_write(store, XBT_NULL, (half + "/state").c_str(), i % 2 ? "4" : "1", 1);
+                xs_write(store, XBT_NULL, rubbish.c_str(), "x", 1);
+                xs_rm(store, XBT_NULL, rubbish.c_str());
+            }
+        xs_close(store);
+    });
+    const auto begin = std::chrono::steady_clock::now();
+    policy("allow * <-> * port 22\n");
+    daemon.send(SIGHUP);
+    EXPECT_TRUE(comes_true([&] {
+        for (unsigned a = 0; a < 6; ++a)
+            for (unsigned b = a + 1; b <= 6; ++b)
+                if (host_.read(front(b, a) + "/accept") != "22")
+                    return false;
+        return true;
+    })) << daemon.output();
+    const auto took = std::chrono::steady_clock::now() - begin;
+    EXPECT_LT(took, std::chrono::seconds(5));
+    policy("deny g6 <-> *\nallow * <-> *\n");
+    daemon.send(SIGHUP);
+    EXPECT_TRUE(comes_true([&] {
+        for (unsigned peer = 0; peer < 6; ++peer)
+            if (host_.exists(back(6, peer)) || host_.exists(front(6, peer) + "/backend"))
+                return false;
+        return host_.read(front(5, 0) + "/accept") == "any";
+    })) << daemon.output();
+    done = true;
+    guest.join();
+    for (unsigned peer = 0; peer < 6; ++peer) // what the simulated guest wrote as dom0, after the removal
+        host_.remove(front(6, peer));
+    daemon.send(SIGUSR1);
+}
+
+TEST_F(service, a_half_that_is_removed_comes_back_with_the_next_look) {
+    policy("allow a <-> b\n");
+    start(1, "a", 1);
+    start(2, "b", 2);
+    daemon_process daemon(host_.folder(), {"--resync", "1"});
+    ASSERT_EQ(wrong(), "") << daemon.output();
+    for (const std::string& half : {front(2, 1), back(2, 1)}) {
+        host_.remove(half);
+        EXPECT_EQ(wrong(), "") << daemon.output();
+    }
+    host_.write(front(2, 1) + "/accept", "none"); // as only dom0 could
+    host_.write(front(2, 1) + "/max-memory", "1");
+    EXPECT_EQ(wrong(), "") << daemon.output();
+    EXPECT_TRUE(daemon.says("event=link-changed")) << daemon.output();
+}
+
+TEST_F(service, shows_what_it_knows) {
+    policy("allow a <-> b\n");
+    start(1, "a", 1);
+    start(2, "b", 2);
+    start(3, "clone", 2);
+    daemon_process daemon(host_.folder());
+    ASSERT_EQ(wrong(), "") << daemon.output();
+    std::string text;
+    EXPECT_TRUE(comes_true([&] {
+        std::ifstream in(host_.folder() + "/status.json");
+        return std::getline(in, text) && text.find("\"in-order\":true") != std::string::npos;
+    })) << text;
+    EXPECT_NE(text.find("domain 2 runs with the same UUID"), std::string::npos) << text;
+}
+
+} // namespace
+} // namespace xvsock::xenstored_test
