@@ -316,7 +316,8 @@ bool xs_set_permissions(xs_handle* handle, xs_transaction_t transaction, const c
 
 bool xs_is_domain_introduced(xs_handle*, unsigned domain) {
     const answer call;
-    return !store().gone.contains(domain) && store().nodes.contains("/local/domain/" + std::to_string(domain));
+    return !store().gone.contains(domain) &&
+           store().nodes.contains("/local/domain/" + std::to_string(domain));
 }
 
 xs_transaction_t xs_transaction_start(xs_handle* handle) {

@@ -19,7 +19,8 @@ gtest_discover_tests(unit_stat TEST_PREFIX stat. PROPERTIES TIMEOUT 60)
 
 # The fake defines libxenstore's functions, and the linker takes a program's own before a library's.
 set(peer_program ${PROJECT_SOURCE_DIR}/xenstore-setup/xvsock_peer.cpp)
-add_executable(unit_peer peer_domains.cpp peer_fake_xenstore.cpp peer_link.cpp peer_plain.cpp peer_program.cpp ${peer_program})
+add_executable(unit_peer peer_domains.cpp peer_fake_xenstore.cpp peer_link.cpp peer_plain.cpp peer_program.cpp peer_settings.cpp
+               ${peer_program})
 set_source_files_properties(${peer_program} PROPERTIES COMPILE_DEFINITIONS "main=xvsock_peer_main;XVSOCK_VERSION=\"unit\"")
 target_link_libraries(unit_peer PRIVATE xvsock_peer_link xvsock_common Boost::json Boost::program_options GTest::gtest_main)
 gtest_discover_tests(unit_peer TEST_PREFIX peer. PROPERTIES TIMEOUT 60)

@@ -122,7 +122,7 @@ protected:
 };
 
 TEST_F(storm, ends_with_what_the_policy_says) {
-    const unsigned events = number_in("XVSOCK_STORM", 4000);
+    const unsigned events = number_in("XVSOCK_STORM", 2000);
     policy(any_policy());
     start_daemon();
     for (unsigned done = 0; done < events;) {

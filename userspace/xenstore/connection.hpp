@@ -5,9 +5,9 @@
 #include "xvsock/xenstore/operation.hpp"
 #include "xvsock/xenstore/view.hpp"
 
+#include <atomic>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
-#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <map>
