@@ -38,7 +38,7 @@ protected:
     std::string cid_file() const { return host_.folder() + "/cids"; }
 
     /// What is wrong with the tree, once it has had time to become right.
-    std::string wrong(unsigned seconds = 10) {
+    std::string wrong(unsigned seconds = 60) {
         std::string problems;
         comes_true(
             [&] {

@@ -26,13 +26,13 @@ public:
     pid_t id() const { return process_; }
     void send(int signal) const;
     /// Its exit status, or 128 and the signal; without a value when it has not ended after so many seconds.
-    std::optional<int> wait(unsigned seconds = 10);
+    std::optional<int> wait(unsigned seconds = 60);
     void kill_now();
 
     /// All that it has logged.
     std::string output();
     /// Waits until the text has been logged so many times.
-    bool says(const std::string& text, unsigned times = 1, unsigned seconds = 10);
+    bool says(const std::string& text, unsigned times = 1, unsigned seconds = 60);
 
 private:
     pid_t process_ = -1;
@@ -41,7 +41,7 @@ private:
 };
 
 /// Waits for a condition.
-template <typename Condition> bool comes_true(Condition condition, unsigned seconds = 10) {
+template <typename Condition> bool comes_true(Condition condition, unsigned seconds = 60) {
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
     while (!condition()) {
         if (std::chrono::steady_clock::now() > end)

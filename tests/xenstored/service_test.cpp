@@ -34,7 +34,7 @@ public:
     notify_socket& operator=(const notify_socket&) = delete;
 
     /// Whether it is told this line, from now on.
-    bool hears(const std::string& line, unsigned seconds = 10) {
+    bool hears(const std::string& line, unsigned seconds = 60) {
         return comes_true(
             [&] {
                 char text[1024];
@@ -145,7 +145,7 @@ TEST_F(service, a_domain_that_keeps_writing_holds_nobody_up) {
         return true;
     })) << daemon.output();
     const auto took = std::chrono::steady_clock::now() - begin;
-    EXPECT_LT(took, std::chrono::seconds(5));
+    EXPECT_LT(took, std::chrono::seconds(20));
     policy("deny g6 <-> *\nallow * <-> *\n");
     daemon.send(SIGHUP);
     EXPECT_TRUE(comes_true([&] {
@@ -175,6 +175,20 @@ TEST_F(service, a_half_that_is_removed_comes_back_with_the_next_look) {
     host_.write(front(2, 1) + "/max-memory", "1");
     EXPECT_EQ(wrong(), "") << daemon.output();
     EXPECT_TRUE(daemon.says("event=link-changed")) << daemon.output();
+}
+
+TEST_F(service, sixteen_domains_and_all_pairs) {
+    policy("allow * <-> *\n");
+    daemon_process daemon(host_.folder());
+    ASSERT_TRUE(daemon.says("event=ready"));
+    const auto begin = std::chrono::steady_clock::now();
+    for (unsigned id = 1; id <= 16; ++id)
+        start(id, fmt::format("g{}", id), id);
+    ASSERT_TRUE(daemon.says("event=link-made", 136, 200));
+    const auto took = std::chrono::steady_clock::now() - begin;
+    fmt::print("136 links took {} ms\n", std::chrono::duration_cast<std::chrono::milliseconds>(took).count());
+    EXPECT_EQ(wrong(), "");
+    EXPECT_EQ(daemon.output().find("event=link-failed"), std::string::npos) << daemon.output();
 }
 
 TEST_F(service, shows_what_it_knows) {

@@ -128,8 +128,8 @@ TEST_F(storm, ends_with_what_the_policy_says) {
     for (unsigned done = 0; done < events;) {
         for (unsigned burst = 1 + random(200); burst > 0 && done < events; --burst, ++done)
             one_event();
-        ASSERT_EQ(wrong(30), "") << "after " << done << " events, with the policy\n"
-                                 << policy_ << daemon_->output();
+        ASSERT_EQ(wrong(120), "") << "after " << done << " events, with the policy\n"
+                                  << policy_ << daemon_->output();
         check_cids();
         if (HasFatalFailure())
             return;
