@@ -81,5 +81,5 @@ expect "" xvsock nonsense ''
 expect "add list remove" xvsock-peer ''
 expect "Domain-0 web" xvsock-peer add ''
 expect web xvsock-peer add Domain-0 w
-expect "--accept --connect --help --json --plain --timeout --version" xvsock-peer add --
+expect "--accept --connect --force --help --json --plain --timeout --version" xvsock-peer add --
 exit $failed
