@@ -245,6 +245,10 @@ std::vector<std::string> mend_settings(const view& store, const link_layout& lay
     for (const std::string& path : layout.absent)
         if (store.remove(path))
             problems.push_back(must_not_be(path));
+    if (!problems.empty())
+        for (const wanted_node& node : layout.nodes)
+            if (node.path.ends_with("/accept")) // the modules watch this one, for all of them
+                store.write(node.path, node.value);
     return problems;
 }
 
