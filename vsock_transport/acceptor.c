@@ -4,7 +4,7 @@
 
 #include "compat.h"
 #include "connection.h"
-#include "limits.h"
+#include "policy.h"
 #include "trace.h"
 #include "transport.h"
 
@@ -52,13 +52,18 @@ static void conn_leave_vchan(struct xvsock_conn *conn, bool keep)
 static enum xvsock_reason conn_enter_accepted(struct xvsock_conn *conn, grant_ref_t ref)
 {
 	struct xvsock_peer *peer = conn->peer;
-	bool fits = true;
+	unsigned int max;
+	bool fits;
 	int err;
 
 	spin_lock(&peer->lock);
-	conn->vchan = xvsock_vchan_take_kept(peer, ref);
+	/* More may be kept than a limit that was lowered allows. */
+	max = xvsock_policy_max_connections(peer);
+	fits = peer->accepted_count - peer->kept_count < max;
+	if (fits)
+		conn->vchan = xvsock_vchan_take_kept(peer, ref);
 	if (!conn->vchan) {
-		fits = peer->accepted_count < xvsock_max_connections;
+		fits = peer->accepted_count < max;
 		peer->accepted_count += fits;
 	}
 	spin_unlock(&peer->lock);
@@ -88,6 +93,16 @@ void xvsock_conn_end_accepted(struct xvsock_conn *conn)
 	xvsock_peer_count(peer, &conn->counters);
 	spin_unlock(&peer->lock);
 	xvsock_conn_put(conn); /* the table's */
+}
+
+/* Whether dom0 lets the peer connect to that port. peer->lock held. */
+static bool conn_is_allowed(struct xvsock_peer *peer, u32 port)
+{
+	if (xvsock_policy_accepts(peer, port))
+		return true;
+	peer->totals.denied++;
+	trace_xvsock_denied(peer->cid, port);
+	return false;
 }
 
 /* The new socket of an accepted connection; the listener is locked. */
@@ -120,7 +135,8 @@ static enum xvsock_reason conn_make_child(struct xvsock_conn *conn, struct sock 
 	}
 
 	spin_lock(&peer->lock);
-	up = peer->up;
+	/* Asked once more, when it is in the table: see policy.c. */
+	up = peer->up && conn_is_allowed(peer, conn->dst_port);
 	if (up) {
 		sock_hold(child); /* put in conn_close_work() */
 		vchild->trans = xvsock_conn_get(conn); /* put in conn_close_work() */
@@ -132,7 +148,7 @@ static enum xvsock_reason conn_make_child(struct xvsock_conn *conn, struct sock 
 	}
 	spin_unlock(&peer->lock);
 	if (!up) {
-		/* xvsock_peer_down() may have looked at this connection already. */
+		/* Whoever ends the peer's connections may have looked at this one already. */
 		release_sock(child);
 		sock_put(child);
 		return XVSOCK_REASON_REFUSED;
@@ -193,10 +209,14 @@ enum xvsock_reason xvsock_conn_accept(struct xvsock_peer *peer, struct xvsock_se
 	enum xvsock_reason reason;
 	struct xvsock_conn *conn;
 	struct sock *listener;
+	bool allowed;
 	int err;
 
 	/* Before anything is mapped: a stranger's knock must stay cheap. */
-	listener = xvsock_conn_find_listener(request->dst_port);
+	spin_lock(&peer->lock);
+	allowed = conn_is_allowed(peer, request->dst_port);
+	spin_unlock(&peer->lock);
+	listener = allowed ? xvsock_conn_find_listener(request->dst_port) : NULL;
 	if (!listener)
 		return XVSOCK_REASON_REFUSED;
 

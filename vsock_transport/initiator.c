@@ -5,8 +5,8 @@
 #include "argo_path.h"
 #include "connection.h"
 #include "control.h"
-#include "limits.h"
 #include "plain.h"
+#include "policy.h"
 #include "trace.h"
 
 int xvsock_conn_prepare_vchan(struct xvsock_conn *conn, u64 buffer_size)
@@ -42,11 +42,14 @@ int xvsock_conn_prepare_vchan(struct xvsock_conn *conn, u64 buffer_size)
 static int conn_enter_initiated(struct xvsock_conn *conn)
 {
 	struct xvsock_peer *peer = conn->peer;
+	unsigned int max;
 	int err = 0;
 
 	spin_lock(&peer->lock);
-	conn->vchan = xvsock_vchan_take_offered(peer);
-	if (!conn->vchan && peer->initiated_count >= xvsock_max_connections)
+	max = xvsock_policy_max_connections(peer);
+	if (peer->initiated_count - peer->offered_count < max)
+		conn->vchan = xvsock_vchan_take_offered(peer);
+	if (!conn->vchan && peer->initiated_count >= max)
 		err = -ENOBUFS;
 	else if (!conn->vchan)
 		peer->initiated_count++;

@@ -28,6 +28,7 @@
 #include "control.h"
 #include "link.h"
 #include "plain.h"
+#include "policy.h"
 #include "trace.h"
 
 /*
@@ -57,6 +58,7 @@ struct xvsock_link {
 	unsigned int held_count;
 	struct xvsock_pages held[LINK_HELD_PAGES]; /* frontend: what the backend still maps */
 	void (*changed)(struct xenbus_device *dev, enum xenbus_state state);
+	struct xenbus_watch policy_watch; /* not of a plain one: its state says when to look */
 	struct work_struct broken_work;
 	struct delayed_work retry_work;
 };
@@ -141,11 +143,6 @@ static void link_on_broken(struct xvsock_peer *peer)
 	queue_work(xvsock_control_wq, &link->broken_work);
 }
 
-static void link_retry_work(struct work_struct *work)
-{
-	link_look(container_of(to_delayed_work(work), struct xvsock_link, retry_work));
-}
-
 /* The peer can cause some of these at will, so they must not fill the log. */
 static void link_error(struct xvsock_link *link, int err, const char *what)
 {
@@ -154,6 +151,33 @@ static void link_error(struct xvsock_link *link, int err, const char *what)
 		queue_delayed_work(xvsock_control_wq, &link->retry_work, LINK_RETRY);
 	else
 		link_switch(link, XenbusStateClosed);
+}
+
+static void link_renew_policy(struct xvsock_link *link)
+{
+	int err;
+
+	mutex_lock(&link->lock);
+	err = link->peer ? xvsock_policy_renew(link->dev, link->peer) : 0;
+	if (err && err != -ENOMEM && err != -ENOSPC) /* after which it is tried again */
+		link_down(link);
+	if (err)
+		link_error(link, err, "reading what dom0 has changed");
+	mutex_unlock(&link->lock);
+}
+
+static void link_policy_changed(struct xenbus_watch *watch, const char *path, const char *token)
+{
+	link_renew_policy(container_of(watch, struct xvsock_link, policy_watch));
+}
+
+static void link_retry_work(struct work_struct *work)
+{
+	struct xvsock_link *link = container_of(to_delayed_work(work), struct xvsock_link,
+						retry_work);
+
+	link_renew_policy(link);
+	link_look(link);
 }
 
 /* Whether to begin anew now; otherwise the other half is looked at again later. */
@@ -166,17 +190,23 @@ static bool link_may_begin(struct xvsock_link *link)
 	return false;
 }
 
-/* `version` is that of the link; 0 for a plain one. */
+/* `version` is that of the link; 0 for a plain one. ERR_PTR. */
 static struct xvsock_peer *link_create_peer(struct xvsock_link *link, unsigned int version)
 {
-	struct xvsock_peer *peer = xvsock_peer_create(link->dev->otherend_id);
+	struct xvsock_policy *policy = xvsock_policy_read(link->dev, version > 0);
+	struct xvsock_peer *peer;
 
-	if (peer) {
-		peer->on_broken = link_on_broken;
-		peer->link = link;
-		if (version >= XVSOCK_LINK_VERSION_WIDE)
-			peer->layout = VCHAN_LAYOUT_WIDE;
+	if (IS_ERR(policy))
+		return ERR_CAST(policy);
+	peer = xvsock_peer_create(link->dev->otherend_id, policy);
+	if (!peer) {
+		kfree(policy);
+		return ERR_PTR(-ENOMEM);
 	}
+	peer->on_broken = link_on_broken;
+	peer->link = link;
+	if (version >= XVSOCK_LINK_VERSION_WIDE)
+		peer->layout = VCHAN_LAYOUT_WIDE;
 	return peer;
 }
 
@@ -204,7 +234,8 @@ static void link_remove(struct xenbus_device *dev)
 {
 	struct xvsock_link *link = dev_get_drvdata(&dev->dev);
 
-	/* xenbus has stopped the watch, so nothing but these works brings it up again. */
+	xvsock_policy_unwatch(&link->policy_watch);
+	/* xenbus has stopped the other watch, so nothing but these works brings it up again. */
 	cancel_delayed_work_sync(&link->retry_work);
 	mutex_lock(&link->lock);
 	link_down(link);
@@ -267,9 +298,17 @@ static void front_connect(struct xvsock_link *link)
 	/* So that Initialised is a change, which the backend is told of. */
 	link_switch(link, XenbusStateInitialising);
 	peer = link_create_peer(link, version);
-	err = peer ? peer->path->control_offer(peer) : -ENOMEM;
-	if (err)
-		goto fail;
+	err = PTR_ERR_OR_ZERO(peer);
+	if (err) {
+		link_error(link, err, "reading what dom0 says of the link");
+		return;
+	}
+	err = peer->path->control_offer(peer);
+	if (err) {
+		xvsock_peer_put(peer);
+		link_error(link, err, "making a control page");
+		return;
+	}
 	link->peer = peer;
 	err = xvsock_link_publish(dev->nodename, peer->offer, peer->control.event.port, version);
 	if (err) {
@@ -278,12 +317,6 @@ static void front_connect(struct xvsock_link *link)
 		return;
 	}
 	link_switch(link, XenbusStateInitialised);
-	return;
-
-fail:
-	if (peer)
-		xvsock_peer_put(peer);
-	link_error(link, err, "making a control page");
 }
 
 static void front_changed(struct xenbus_device *dev, enum xenbus_state backend)
@@ -323,7 +356,7 @@ static void front_changed(struct xenbus_device *dev, enum xenbus_state backend)
 		err = xvsock_peer_up(link->peer);
 		if (err) {
 			link_down(link);
-			link_error(link, err, "a second link to this domain");
+			link_error(link, err, "taking its place among the links");
 			break;
 		}
 		link_switch(link, XenbusStateConnected);
@@ -346,9 +379,15 @@ unlock:
 static int front_probe(struct xenbus_device *dev, const struct xenbus_device_id *id)
 {
 	struct xvsock_link *link = link_create(dev, true, front_changed);
+	int err;
 
 	if (!link)
 		return -ENOMEM;
+	err = xvsock_policy_watch(&link->policy_watch, dev, link_policy_changed);
+	if (err) {
+		kfree(link);
+		return err;
+	}
 	link_switch(link, XenbusStateInitialising);
 	return 0;
 }
@@ -404,10 +443,14 @@ static void back_connect(struct xvsock_link *link)
 		return;
 
 	peer = link_create_peer(link, version);
-	err = peer ? peer->path->control_attach(peer, ref, port) : -ENOMEM;
+	err = PTR_ERR_OR_ZERO(peer);
 	if (err) {
-		if (peer)
-			xvsock_peer_put(peer);
+		link_error(link, err, "reading what dom0 says of the link");
+		return;
+	}
+	err = peer->path->control_attach(peer, ref, port);
+	if (err) {
+		xvsock_peer_put(peer);
 		link_error(link, err, "attaching to the control page");
 		return;
 	}
@@ -416,7 +459,7 @@ static void back_connect(struct xvsock_link *link)
 	err = xvsock_peer_up(peer);
 	if (err) {
 		link_down(link);
-		link_error(link, err, "a second link to this domain");
+		link_error(link, err, "taking its place among the links");
 		return;
 	}
 	link_switch(link, XenbusStateConnected);
@@ -481,9 +524,15 @@ static int back_probe(struct xenbus_device *dev, const struct xenbus_device_id *
 
 	if (!link)
 		return -ENOMEM;
-	err = back_wait(link);
+	err = xvsock_policy_watch(&link->policy_watch, dev, link_policy_changed);
 	if (err)
-		kfree(link);
+		goto free;
+	err = back_wait(link);
+	if (!err)
+		return 0;
+	xvsock_policy_unwatch(&link->policy_watch);
+free:
+	kfree(link);
 	return err;
 }
 
@@ -495,32 +544,6 @@ static int back_probe(struct xenbus_device *dev, const struct xenbus_device_id *
  * other domain.
  */
 
-/* Reads "any", or ports. What is wrong there is left out. */
-static int plain_read_ports(struct xenbus_device *dev, const char *key,
-			    struct xvsock_plain_ports *ports)
-{
-	char *text = xenbus_read(XBT_NIL, dev->nodename, key, NULL), *rest, *word;
-
-	memset(ports, 0, sizeof(*ports));
-	if (IS_ERR(text))
-		return PTR_ERR(text) == -ENOENT ? 0 : PTR_ERR(text);
-	rest = text;
-	while ((word = strsep(&rest, " "))) {
-		if (!*word)
-			continue;
-		if (!strcmp(word, "any"))
-			ports->any = true;
-		else if (ports->count == XVSOCK_PLAIN_PORTS ||
-			 kstrtou32(word, 10, &ports->ports[ports->count]))
-			dev_warn(&dev->dev, "%s: '%s' is no port, or one of more than %u\n", key,
-				 word, XVSOCK_PLAIN_PORTS);
-		else
-			ports->count++;
-	}
-	kfree(text);
-	return 0;
-}
-
 static int plain_open(struct xvsock_link *link)
 {
 	struct xvsock_plain_ports connect, accept;
@@ -528,9 +551,9 @@ static int plain_open(struct xvsock_link *link)
 	unsigned int state;
 	int err;
 
-	err = plain_read_ports(link->dev, "connect", &connect);
+	err = xvsock_plain_read_ports(link->dev, "connect", &connect);
 	if (!err)
-		err = plain_read_ports(link->dev, "accept", &accept);
+		err = xvsock_plain_read_ports(link->dev, "accept", &accept);
 	if (!err)
 		err = link_read(link->dev->nodename, "state", &state);
 	if (err)
@@ -543,12 +566,17 @@ static int plain_open(struct xvsock_link *link)
 	}
 	if (!peer) {
 		peer = link_create_peer(link, 0);
-		err = peer ? xvsock_plain_init(peer) : -ENOMEM;
+		if (IS_ERR(peer))
+			return PTR_ERR(peer);
+		err = xvsock_plain_init(peer);
 		if (err) {
-			if (peer)
-				xvsock_peer_put(peer);
+			xvsock_peer_put(peer);
 			return err;
 		}
+	} else {
+		err = xvsock_policy_renew(link->dev, peer);
+		if (err)
+			return err;
 	}
 	xvsock_plain_set_ports(peer, &connect, &accept);
 	if (link->peer)

@@ -8,7 +8,9 @@
 #include "limits.h"
 #include "peer.h"
 #include "plain.h"
+#include "policy.h"
 #include "trace.h"
+#include "transport.h"
 
 /* A direction takes at most this part of what is left of a budget, so that many get something. */
 #define BUDGET_SHARE 32
@@ -16,13 +18,16 @@
 static LIST_HEAD(peers);
 static DEFINE_SPINLOCK(peers_lock);
 
+/* Peers in the list with whose links dom0 says which CID is ours; under peers_lock. */
+static unsigned int own_cid_users;
+
 bool xvsock_suspending;
 
 /* Pages of large rings of all peers, granted and mapped. */
 static atomic_t domain_granted = ATOMIC_INIT(0);
 static atomic_t domain_mapped = ATOMIC_INIT(0);
 
-struct xvsock_peer *xvsock_peer_create(domid_t domid)
+struct xvsock_peer *xvsock_peer_create(domid_t domid, struct xvsock_policy *policy)
 {
 	struct xvsock_peer *peer = kzalloc(sizeof(*peer), GFP_KERNEL);
 
@@ -30,7 +35,9 @@ struct xvsock_peer *xvsock_peer_create(domid_t domid)
 		return NULL;
 	kref_init(&peer->ref);
 	peer->domid = domid;
-	peer->cid = xvsock_cid_of(domid);
+	peer->cid = policy->peer_cid;
+	peer->own_cid = policy->cid;
+	peer->policy = policy;
 	peer->path = xvsock_path;
 	INIT_LIST_HEAD(&peer->node);
 	spin_lock_init(&peer->lock);
@@ -51,6 +58,7 @@ static void peer_free(struct kref *ref)
 	xa_destroy(&peer->initiated);
 	xa_destroy(&peer->accepted);
 	kfree(peer->plain);
+	kfree(peer->policy);
 	kfree(peer);
 }
 
@@ -70,17 +78,41 @@ static struct xvsock_peer *peer_find_locked(u32 cid)
 	return NULL;
 }
 
+/* Why the peer cannot be beside those that are there, if `own` becomes our CID; or NULL. */
+static const char *peer_objection(const struct xvsock_peer *peer, u32 own)
+{
+	lockdep_assert_held(&peers_lock);
+	if (peer_find_locked(peer->cid))
+		return "another link leads to this CID already";
+	if (own != xvsock_local_cid() && own_cid_users)
+		return "it gives this domain another CID than the other links do";
+	if (peer->cid == own || peer_find_locked(own))
+		return "a peer and this domain would have the same CID";
+	return NULL;
+}
+
 int xvsock_peer_up(struct xvsock_peer *peer)
 {
-	bool taken;
+	const char *objection;
+	u32 before, own;
 
 	spin_lock(&peers_lock);
-	taken = peer_find_locked(peer->cid);
-	if (!taken)
+	before = xvsock_local_cid();
+	own = peer->own_cid ? peer->own_cid : before;
+	objection = peer_objection(peer, own);
+	if (!objection) {
 		list_add_tail(&peer->node, &peers);
+		own_cid_users += !!peer->own_cid;
+		xvsock_set_local_cid(own);
+	}
 	spin_unlock(&peers_lock);
-	if (taken)
+	if (objection) {
+		pr_warn_ratelimited("xen_vsock: no link to domain %u, CID %u, with CID %u here: %s\n",
+				    peer->domid, peer->cid, own, objection);
 		return -EEXIST;
+	}
+	if (own != before)
+		pr_info("xen_vsock: CID %u, was %u\n", own, before);
 	trace_xvsock_peer(peer->cid, true);
 	return 0;
 }
@@ -164,6 +196,8 @@ static void peer_drop_list(struct xvsock_peer *peer, struct list_head *list)
 void xvsock_peer_down(struct xvsock_peer *peer, struct xvsock_pages *held)
 {
 	spin_lock(&peers_lock);
+	if (!list_empty(&peer->node))
+		own_cid_users -= !!peer->own_cid;
 	list_del_init(&peer->node);
 	spin_unlock(&peers_lock);
 
@@ -204,7 +238,7 @@ unsigned int xvsock_peer_reserve(struct xvsock_peer *peer, bool granting, unsign
 
 	lockdep_assert_held(&peer->lock);
 	/* Other peers may take theirs meanwhile, and overdraw the domain's by a ring each. */
-	left = min(budget_left(READ_ONCE(xvsock_max_ring_pages), *of_peer),
+	left = min(budget_left(xvsock_policy_max_ring_pages(peer), *of_peer),
 		   budget_left(READ_ONCE(xvsock_max_domain_pages), atomic_read(of_domain)));
 	while (pages > least && pages > left / BUDGET_SHARE)
 		pages /= 2;

@@ -34,11 +34,13 @@ struct xvsock_conn;
 struct xvsock_counters;
 struct xvsock_peer;
 struct xvsock_plain;
+struct xvsock_policy;
 
 /* What has happened with a peer, beside what its living connections count. */
 struct xvsock_totals {
 	u64 connected; /* connections that were established, by either side */
 	u64 refused; /* requests of either side that were not */
+	u64 denied; /* the peer's, for ports that dom0 does not let it reach */
 	u64 tx_bytes; /* these and the rest: of connections that have ended */
 	u64 rx_bytes;
 	u64 tx_messages;
@@ -80,6 +82,7 @@ struct xvsock_peer {
 	struct kref ref;
 	domid_t domid;
 	u32 cid;
+	u32 own_cid; /* what dom0 says with this link that ours is, or 0 */
 	struct list_head node; /* in the list of peers, under peers_lock */
 
 	/* A domain without the module: no control channel, and no requests. Else NULL. */
@@ -104,6 +107,7 @@ struct xvsock_peer {
 	spinlock_t lock; /* protects all that follows */
 	bool up; /* the control vchan may be used; plain: connections may begin */
 	bool broken; /* the peer broke the control protocol; the link is coming down */
+	struct xvsock_policy *policy; /* ours; policy.c replaces it */
 	struct xarray initiated; /* our connections by id, until the peer lets go of them */
 	struct xarray accepted; /* the peer's, by its id while we map them; plain: by ours */
 	u32 next_id;
@@ -136,11 +140,16 @@ extern bool xvsock_suspending;
 
 /*
  * Makes a peer whose control vchan is not there yet. The caller has the only
- * reference. Sleeps.
+ * reference. The policy, which kmalloc() has made, is the peer's, unless this returns
+ * NULL. Sleeps.
  */
-struct xvsock_peer *xvsock_peer_create(domid_t domid);
+struct xvsock_peer *xvsock_peer_create(domid_t domid, struct xvsock_policy *policy);
 
-/* From now on connect() finds the peer. -EEXIST if another link leads to the same domain. */
+/*
+ * From now on connect() finds the peer, and this domain has the CID that dom0 says with the
+ * link. -EEXIST, which is logged, if the peer's CID is that of another link or our own, or
+ * if a link that is up says a different one of ours.
+ */
 int xvsock_peer_up(struct xvsock_peer *peer);
 
 /*
@@ -191,7 +200,7 @@ void xvsock_peer_give_back(struct xvsock_peer *peer, bool granting, unsigned int
 /* Adds what a connection that ends has counted. peer->lock held. */
 void xvsock_peer_count(struct xvsock_peer *peer, const struct xvsock_counters *counters);
 
-/* The CID of a domain: dom0 is VMADDR_CID_HOST, the others follow. */
+/* The CID of a domain that dom0 has given none: dom0 is VMADDR_CID_HOST, the others follow. */
 static inline u32 xvsock_cid_of(domid_t domid)
 {
 	return domid + 2;

@@ -9,10 +9,10 @@
 #include <xen/xenbus.h>
 
 #include "control.h"
-#include "limits.h"
 #include "plain.h"
+#include "policy.h"
+#include "suspend.h"
 #include "trace.h"
-#include "transport.h"
 
 /* A server whose client has gone closes within this time, or is for the next one, too. */
 #define PLAIN_LEFT_MS 250
@@ -23,9 +23,29 @@ void xvsock_plain_path(char path[XVSOCK_PLAIN_PATH_MAX], domid_t server, domid_t
 		 port);
 }
 
-domid_t xvsock_plain_own_domid(void)
+int xvsock_plain_read_ports(struct xenbus_device *dev, const char *key,
+			    struct xvsock_plain_ports *ports)
 {
-	return xvsock_local_cid() - xvsock_cid_of(0);
+	char *text = xenbus_read(XBT_NIL, dev->nodename, key, NULL), *rest, *word;
+
+	memset(ports, 0, sizeof(*ports));
+	if (IS_ERR(text))
+		return PTR_ERR(text) == -ENOENT ? 0 : PTR_ERR(text);
+	rest = text;
+	while ((word = strsep(&rest, " "))) {
+		if (!*word)
+			continue;
+		if (!strcmp(word, "any"))
+			ports->any = true;
+		else if (ports->count == XVSOCK_PLAIN_PORTS ||
+			 kstrtou32(word, 10, &ports->ports[ports->count]))
+			dev_warn(&dev->dev, "%s: '%s' is no port, or one of more than %u\n", key,
+				 word, XVSOCK_PLAIN_PORTS);
+		else
+			ports->count++;
+	}
+	kfree(text);
+	return 0;
 }
 
 /* -- a connection's beginning and end ------------------------------------- */
@@ -63,7 +83,7 @@ struct xvsock_conn *xvsock_plain_create(struct xvsock_peer *peer, bool initiator
 	conn->rx.growth = XVSOCK_GROWTH_NEVER;
 
 	spin_lock(&peer->lock);
-	fits = *plain_count(peer, conn) < xvsock_max_connections;
+	fits = *plain_count(peer, conn) < xvsock_policy_max_connections(peer);
 	*plain_count(peer, conn) += fits;
 	spin_unlock(&peer->lock);
 	err = -ENOBUFS;
@@ -200,7 +220,7 @@ static enum xvsock_reason plain_find(struct xvsock_conn *conn, grant_ref_t *ref,
 	struct xenbus_transaction xbt;
 	int err;
 
-	xvsock_plain_path(path, conn->peer->domid, xvsock_plain_own_domid(), conn->dst_port);
+	xvsock_plain_path(path, conn->peer->domid, xvsock_own_domid(), conn->dst_port);
 	/* Both of one offer: the server writes them in one transaction, too. */
 	err = xenbus_transaction_start(&xbt);
 	if (!err) {

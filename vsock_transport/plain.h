@@ -32,6 +32,8 @@
 /* Ports of one peer that are named one by one. Each that is accepted has an offer. */
 #define XVSOCK_PLAIN_PORTS 64
 
+struct xenbus_device;
+
 struct xvsock_plain_ports {
 	bool any;
 	unsigned int count;
@@ -88,6 +90,10 @@ struct xvsock_plain_conn {
 	struct xvsock_plain_slot *slot; /* that it is, or was, the offer of; NULL for none */
 	struct list_head node; /* in the peer's ended or leaving */
 };
+
+/* Reads "any", or ports, of the link's key. What is wrong there is left out. Sleeps. */
+int xvsock_plain_read_ports(struct xenbus_device *dev, const char *key,
+			    struct xvsock_plain_ports *ports);
 
 /* Makes this peer one without the module. -ENOMEM. */
 int xvsock_plain_init(struct xvsock_peer *peer);
@@ -150,7 +156,5 @@ void xvsock_plain_work(struct work_struct *work);
 
 /* Where this server offers a vchan to this client. */
 void xvsock_plain_path(char path[XVSOCK_PLAIN_PATH_MAX], domid_t server, domid_t client, u32 port);
-
-domid_t xvsock_plain_own_domid(void);
 
 #endif /* XVSOCK_PLAIN_H */

@@ -5,9 +5,9 @@
 #include <net/sock.h>
 #include <xen/xenbus.h>
 
-#include "limits.h"
 #include "link.h"
 #include "plain.h"
+#include "suspend.h"
 #include "trace.h"
 
 /* Each ring of an offer, unless the budgets are used up: 64 KiB. */
@@ -139,7 +139,7 @@ static void offer_write_page(struct xvsock_conn *conn, unsigned int left, unsign
 
 static void offer_path(char path[XVSOCK_PLAIN_PATH_MAX], struct xvsock_peer *peer, u32 port)
 {
-	xvsock_plain_path(path, xvsock_plain_own_domid(), peer->domid, port);
+	xvsock_plain_path(path, xvsock_own_domid(), peer->domid, port);
 }
 
 /* In xenstore it can be read by whom dom0 allows that in the folder. */

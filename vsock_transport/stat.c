@@ -74,8 +74,9 @@ static void stat_print_peer(struct seq_file *file, struct xvsock_peer *peer)
 	seq_printf(file, "cid=%u domid=%u initiated=%u accepted=%u idle=%u granted_pages=%u",
 		   peer->cid, peer->domid, initiated, accepted, idle, granted);
 	seq_printf(file, " mapped_pages=%u", mapped);
-	seq_printf(file, " connected=%llu refused=%llu violations=%u", totals.connected,
-		   totals.refused, atomic_read(&peer->violations));
+	seq_printf(file, " connected=%llu refused=%llu denied=%llu violations=%u",
+		   totals.connected, totals.refused, totals.denied,
+		   atomic_read(&peer->violations));
 	stat_print_totals(file, &totals);
 }
 

@@ -20,6 +20,7 @@
 
 static struct platform_device *suspend_device;
 static bool restored; /* and the links of before are still there */
+static domid_t own_domid;
 
 /*
  * Every watch is told once when a restored domain has its xenstore back. The
@@ -50,8 +51,14 @@ int xvsock_find_local_cid(void)
 		pr_err("xen_vsock: cannot read this domain's domid from xenstore\n");
 		return -ENODEV;
 	}
+	WRITE_ONCE(own_domid, domid);
 	xvsock_set_local_cid(xvsock_cid_of(domid));
 	return 0;
+}
+
+domid_t xvsock_own_domid(void)
+{
+	return READ_ONCE(own_domid);
 }
 
 static int suspend_freeze(struct device *dev)

@@ -116,6 +116,21 @@ TRACE_EVENT(xvsock_peer,
 	TP_printk("cid=%u %s", __entry->cid, __entry->up ? "up" : "down")
 );
 
+/* A request of the peer's, for a port of ours that dom0 does not let it reach. */
+TRACE_EVENT(xvsock_denied,
+	TP_PROTO(u32 cid, u32 dst_port),
+	TP_ARGS(cid, dst_port),
+	TP_STRUCT__entry(
+		__field(u32, cid)
+		__field(u32, dst_port)
+	),
+	TP_fast_assign(
+		__entry->cid = cid;
+		__entry->dst_port = dst_port;
+	),
+	TP_printk("peer=%u dst_port=%u", __entry->cid, __entry->dst_port)
+);
+
 TRACE_EVENT(xvsock_conn,
 	TP_PROTO(const struct xvsock_conn *conn, enum xvsock_trace_state state, u32 detail),
 	TP_ARGS(conn, state, detail),

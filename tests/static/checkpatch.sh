@@ -14,12 +14,12 @@ fi
 
 failed=0
 perl "$tools/scripts/checkpatch.pl" --no-summary \
-    -f $(ls vsock_transport/*.[ch] | grep -v -e /trace.h -e /message.h) vsock_transport/probes/*.c || failed=1
+    -f $(ls vsock_transport/*.[ch] | grep -v -e /trace.h -e /message.h -e /ports.h) vsock_transport/probes/*.c || failed=1
 # TRACE_EVENT() is written as everywhere in the kernel, which checkpatch does not know.
 perl "$tools/scripts/checkpatch.pl" --no-summary --ignore COMPLEX_MACRO,PARENTHESIS_ALIGNMENT,OPEN_ENDED_LINE \
     -f vsock_transport/trace.h || failed=1
 # These headers are userspace's, too: there the kernel's u32 is uint32_t.
 perl "$tools/scripts/checkpatch.pl" --no-summary --ignore PREFER_KERNEL_TYPES \
-    -f vchan/*.h vsock_transport/message.h || failed=1
+    -f vchan/*.h vsock_transport/message.h vsock_transport/ports.h || failed=1
 rm -f .checkpatch-camelcase.git.*
 exit $failed

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-# The units of vsock_transport/message.h, the one header of the module that userspace can compile.
+# The units of message.h and ports.h, the headers of vsock_transport that userspace can compile.
 function(add_message_units target prefix)
-  add_executable(${target} message_freestanding.c message_judge.cpp message_take.cpp)
+  add_executable(${target} message_freestanding.c message_judge.cpp message_take.cpp accept_ports.cpp)
   target_link_libraries(${target} PRIVATE vchan GTest::gtest_main)
   set_target_properties(${target} PROPERTIES C_STANDARD 11 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF)
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:C>:-ffreestanding -Wpedantic>)

@@ -12,10 +12,10 @@ namespace json = boost::json;
 snapshot example() {
     return parse_snapshot(
         "cid=2 domid=0 initiated=0 accepted=0 idle=0 granted_pages=0 mapped_pages=0 connected=1 refused=0 "
-        "violations=0 "
+        "denied=0 violations=0 "
         "tx_bytes=5 rx_bytes=6 tx_messages=1 rx_messages=1 kicks=1 events=1 spurious=0 spins=2 spins_won=1\n"
         "cid=4 domid=2 initiated=1 accepted=0 idle=3 granted_pages=64 mapped_pages=0 connected=3 refused=1 "
-        "violations=0 "
+        "denied=1 violations=0 "
         "tx_bytes=1000 rx_bytes=0 tx_messages=9 rx_messages=0 kicks=4 events=5 spurious=1 spins=0 "
         "spins_won=0 "
         "later=yes\n",
@@ -31,12 +31,15 @@ TEST(stat_tables, have_every_counter_and_a_total) {
         format_tables(example(), false),
         "peers\n"
         "cid    domid  initiated  accepted  idle  granted_pages  mapped_pages  connected  refused  "
-        "violations\n"
-        "2          0          0         0     0              0             0          1        0           "
+        "denied  violations\n"
+        "2          0          0         0     0              0             0          1        0       0    "
+        "       "
         "0\n"
-        "4          2          1         0     3             64             0          3        1           "
+        "4          2          1         0     3             64             0          3        1       1    "
+        "       "
         "0\n"
-        "total      -          1         0     3             64             0          4        1           "
+        "total      -          1         0     3             64             0          4        1       1    "
+        "       "
         "0\n"
         "\n"
         "traffic\n"

@@ -21,10 +21,11 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::array cumulative{
-    std::string_view("connected"),   std::string_view("refused"),  std::string_view("violations"),
-    std::string_view("tx_bytes"),    std::string_view("rx_bytes"), std::string_view("tx_messages"),
-    std::string_view("rx_messages"), std::string_view("kicks"),    std::string_view("events"),
-    std::string_view("spurious"),    std::string_view("spins"),    std::string_view("spins_won")};
+    std::string_view("connected"),   std::string_view("refused"),     std::string_view("denied"),
+    std::string_view("violations"),  std::string_view("tx_bytes"),    std::string_view("rx_bytes"),
+    std::string_view("tx_messages"), std::string_view("rx_messages"), std::string_view("kicks"),
+    std::string_view("events"),      std::string_view("spurious"),    std::string_view("spins"),
+    std::string_view("spins_won")};
 
 constexpr std::array levels{std::string_view("initiated"), std::string_view("accepted"),
                             std::string_view("idle"), std::string_view("granted_pages"),

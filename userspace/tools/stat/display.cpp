@@ -15,8 +15,8 @@ namespace {
 namespace json = boost::json;
 using keys = std::vector<const char*>;
 
-const keys peer_keys{"domid",        "initiated", "accepted", "idle",      "granted_pages",
-                     "mapped_pages", "connected", "refused",  "violations"};
+const keys peer_keys{"domid",        "initiated", "accepted", "idle",   "granted_pages",
+                     "mapped_pages", "connected", "refused",  "denied", "violations"};
 const keys traffic_keys{"tx_bytes", "rx_bytes", "tx_messages", "rx_messages", "kicks",
                         "events",   "spurious", "spins",       "spins_won"};
 const keys connection_keys{"id",          "role",    "state",   "local_port",
@@ -139,7 +139,7 @@ std::string format_tables(const snapshot& now, bool connections) {
 
 std::string format_rates(const snapshot& now, const snapshot& older, bool connections) {
     const double seconds = seconds_between(now, older);
-    keys counted{"connected", "refused", "violations"};
+    keys counted{"connected", "refused", "denied", "violations"};
     counted.insert(counted.end(), traffic_keys.begin(), traffic_keys.end());
     std::string text = fmt::format("traffic, in {:.2f} s\n{}", seconds,
                                    rates_of(now.peers, older.peers, {}, counted, seconds));
