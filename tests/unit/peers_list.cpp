@@ -47,6 +47,26 @@ TEST_F(peer_list, has_the_links_of_both_halves_and_plain_ones) {
     EXPECT_FALSE(list[0].connections.has_value());
 }
 
+TEST_F(peer_list, has_the_cids_and_limits_that_dom0_has_given) {
+    fake_xenstore::put("device/vsock/1/peer-cid", "70000");
+    fake_xenstore::put("device/vsock/1/max-connections", "10");
+    fake_xenstore::put("device/vsock/1/max-memory", "much");
+    fake_xenstore::put("device/vsock/1/accept", "22,80,1000-2000");
+    fake_xenstore::put("device/vchan/9/peer-cid", "rubbish");
+    const auto list = merge(read_links(), nullptr);
+    ASSERT_EQ(list.size(), 2U) << "without the one whose CID nobody knows";
+    EXPECT_EQ(list[0].cid, 9U);
+    EXPECT_EQ(list[0].max_connections, std::nullopt);
+    EXPECT_EQ(list[1].name, "web");
+    EXPECT_EQ(list[1].domid, 1U);
+    EXPECT_EQ(list[1].cid, 70000U);
+    EXPECT_EQ(list[1].max_connections, 10U);
+    EXPECT_EQ(list[1].max_memory, 0U) << "as the module takes it";
+    EXPECT_EQ(list[1].accept, "22,80,1000-2000");
+    EXPECT_EQ(resolver::resolve("web:80").front().endpoint(), stream_protocol::endpoint(70000, 80));
+    EXPECT_EQ(resolver::resolve(stream_protocol::endpoint(70000, 80)).front().host_name(), "web");
+}
+
 TEST_F(peer_list, counters_belong_to_the_peer_with_their_cid) {
     const auto counted = counters::parse_snapshot(
         "cid=3 domid=1 initiated=2 accepted=3 tx_bytes=1000 rx_bytes=2000\ncid=20 domid=18 tx_bytes=5\n", "");
@@ -61,14 +81,22 @@ TEST_F(peer_list, counters_belong_to_the_peer_with_their_cid) {
 }
 
 TEST_F(peer_list, as_a_table) {
+    fake_xenstore::put("device/vsock/1/max-connections", "10");
+    fake_xenstore::put("device/vsock/1/accept", "22,1000-2000");
+    fake_xenstore::put("device/vchan/9/accept", "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15");
     const auto counted = counters::parse_snapshot(
         "cid=3 domid=1 initiated=2 accepted=3 tx_bytes=1000 rx_bytes=2000\ncid=20 domid=18 tx_bytes=5\n", "");
     EXPECT_EQ(format_table(merge(read_links(), &counted)),
-              "name       domid  CID  kind    state      connections  sent  received\n"
-              "web            1    3  module  Connected            5  1000      2000\n"
-              "database       7    9  module  InitWait             -     -         -\n"
-              "appliance      9   11  plain   Connected            -     -         -\n"
-              "-             18   20  -       -                    -     5         -\n");
+              "name       domid  CID  kind    state      connections  sent  received  max-connections  "
+              "max-memory  accept\n"
+              "web            1    3  module  Connected            5  1000      2000               10  "
+              "         -  22,1000-2000\n"
+              "database       7    9  module  InitWait             -     -         -                -  "
+              "         -  -\n"
+              "appliance      9   11  plain   Connected            -     -         -                -  "
+              "         -  1 2 3 4 5 6 7 8 9 10 11 12 13...\n"
+              "-             18   20  -       -                    -     5         -                -  "
+              "         -  -\n");
 }
 
 TEST_F(peer_list, as_json) {
@@ -79,6 +107,8 @@ TEST_F(peer_list, as_json) {
     EXPECT_EQ(list[2].at("kind"), "plain");
     EXPECT_EQ(list[2].at("domid").as_int64(), 9);
     EXPECT_TRUE(list[2].at("sent_bytes").is_null());
+    EXPECT_TRUE(list[2].at("max_memory").is_null());
+    EXPECT_TRUE(list[2].at("accept").is_null());
     EXPECT_EQ(root.at("problems").at(0), "no counters");
 }
 
@@ -97,14 +127,6 @@ TEST_F(peer_list, names_are_looked_up_and_not_needed) {
     EXPECT_EQ(name_of(3), "CID 3");
     EXPECT_EQ(find_link(3), std::nullopt);
     EXPECT_THROW(read_links(), boost::system::system_error);
-}
-
-TEST(domid, is_of_the_cids_that_domains_have) {
-    EXPECT_EQ(domid_of(2), 0U);
-    EXPECT_EQ(domid_of(7), 5U);
-    EXPECT_EQ(domid_of(1), std::nullopt);
-    EXPECT_EQ(domid_of(any_cid), std::nullopt);
-    EXPECT_EQ(domid_of(0x7ff0 + 2), std::nullopt);
 }
 
 } // namespace

@@ -46,16 +46,20 @@ TEST(run_map, every_cid_has_an_address) {
     const address_map map("");
     EXPECT_EQ(cid_of(map, "198.18.0.5"), 5U);
     EXPECT_EQ(cid_of(map, "198.18.2.188"), 700U);
+    EXPECT_EQ(cid_of(map, "198.19.0.5"), 65541U);
+    EXPECT_EQ(cid_of(map, "198.19.255.255"), 131071U);
     EXPECT_EQ(cid_of(map, "::ffff:198.18.0.5"), 5U);
     EXPECT_EQ(cid_of(map, "fd78:7673:6f63:6b00::5"), 5U);
     EXPECT_EQ(cid_of(map, "fd78:7673:6f63:6b00::1:2"), 0x10002U);
     for (const char* other :
-         {"198.17.255.255", "198.19.0.5", "198.18.0.0", "127.0.0.1", "0.0.0.0", "::", "::1",
+         {"198.17.255.255", "198.20.0.0", "198.18.0.0", "127.0.0.1", "0.0.0.0", "::", "::1",
           "fd78:7673:6f63:6b01::5", "fd78:7673:6f63:6b00:1::5", "fd78:7673:6f63:6b00::"})
         EXPECT_EQ(cid_of(map, other), std::nullopt) << other;
     EXPECT_EQ(address_of(map, 700, AF_INET), "198.18.2.188");
     EXPECT_EQ(address_of(map, 700, AF_INET6), "::ffff:198.18.2.188");
-    EXPECT_EQ(address_of(map, 0x10002, AF_INET6), "fd78:7673:6f63:6b00::1:2");
+    EXPECT_EQ(address_of(map, 131071, AF_INET), "198.19.255.255");
+    EXPECT_EQ(address_of(map, 65536, AF_INET6), "::ffff:198.19.0.0");
+    EXPECT_EQ(address_of(map, 0x20002, AF_INET6), "fd78:7673:6f63:6b00::2:2");
 }
 
 TEST(run_map, other_families_and_short_addresses_are_not_meant) {
@@ -110,6 +114,7 @@ TEST(run_map, the_own_address_is_on_the_loopback) {
         const auto other = address_map("own 701").own_on_loopback(family, 80);
         EXPECT_FALSE(
             map.is_own_on_loopback(reinterpret_cast<const sockaddr*>(&other), preload::address_size(family)));
+        EXPECT_EQ(text_of(address_map("own 65541").own_on_loopback(AF_INET, 80)), "127.19.0.5");
         // Nobody's, before it is known who we are.
         EXPECT_FALSE(address_map("").is_own_on_loopback(reinterpret_cast<const sockaddr*>(&place),
                                                         preload::address_size(family)));

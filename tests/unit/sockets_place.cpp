@@ -31,8 +31,8 @@ TEST(place, explains_what_went_wrong_there) {
     const auto peer = find_place("vsock:5:80", address_role::connect);
     EXPECT_EQ(
         explain(peer, address_role::connect, make_error_code(boost::system::errc::connection_reset)),
-        "cannot connect to vsock:5:80: Connection reset by peer; nobody listens on port 80 of CID 5, or its "
-        "backlog is full");
+        "cannot connect to vsock:5:80: Connection reset by peer; nobody listens on port 80 of CID 5, its "
+        "backlog is full, or dom0 does not let this domain connect there");
     const auto here = find_place("tcp:80", address_role::listen);
     EXPECT_EQ(explain(here, address_role::listen, make_error_code(boost::system::errc::address_in_use)),
               "cannot listen at tcp:80: Address already in use; something else has that address");

@@ -13,8 +13,9 @@ namespace xvsock::preload {
 
 namespace {
 
-constexpr std::uint32_t network4 = 0xc6120000;  // 198.18.0.0/16, of those for measurements (RFC 2544)
-constexpr std::uint32_t loopback4 = 0x7f120000; // 127.18.0.0/16
+constexpr std::uint32_t network4 = 0xc6120000;  // 198.18.0.0/15, that for measurements (RFC 2544)
+constexpr std::uint32_t loopback4 = 0x7f120000; // 127.18.0.0/15
+constexpr std::uint32_t cid4_mask = 0x1ffff;    // both are as large
 constexpr std::array<std::uint8_t, 12> network6{0xfd, 0x78, 0x76, 0x73, 0x6f, 0x63, 0x6b, 0, 0, 0, 0, 0};
 constexpr std::array<std::uint8_t, 12> mapped4{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
@@ -141,8 +142,8 @@ std::optional<std::uint32_t> address_map::cid_of(const sockaddr* address, sockle
         if (same(one.address, *wide))
             return one.cid;
     const std::uint32_t low = low_word(*wide);
-    if (begins_with(*wide, mapped4) && (low & 0xffff0000) == network4 && (low & 0xffff) != 0)
-        return low & 0xffff;
+    if (begins_with(*wide, mapped4) && (low & ~cid4_mask) == network4 && (low & cid4_mask) != 0)
+        return low & cid4_mask;
     if (begins_with(*wide, network6) && low != 0)
         return low;
     return std::nullopt;
@@ -150,7 +151,7 @@ std::optional<std::uint32_t> address_map::cid_of(const sockaddr* address, sockle
 
 sockaddr_storage address_map::address_of(std::uint32_t cid, int family, std::uint16_t port,
                                          bool only6) const {
-    in6_addr wide = cid <= 0xffff && !only6 ? joined(mapped4, network4 | cid) : joined(network6, cid);
+    in6_addr wide = cid <= cid4_mask && !only6 ? joined(mapped4, network4 | cid) : joined(network6, cid);
     for (const auto& one : addresses_) {
         const bool is_four = begins_with(one.address, mapped4);
         if (one.cid == cid && (is_four ? !only6 : family == AF_INET6)) {
@@ -162,12 +163,12 @@ sockaddr_storage address_map::address_of(std::uint32_t cid, int family, std::uin
 }
 
 sockaddr_storage address_map::own_on_loopback(int family, std::uint16_t port) const {
-    return narrowed(joined(mapped4, loopback4 | (own_ & 0xffff)), family, port);
+    return narrowed(joined(mapped4, loopback4 | (own_ & cid4_mask)), family, port);
 }
 
 bool address_map::is_own_on_loopback(const sockaddr* address, socklen_t size) const {
     const auto wide = widened(address, size);
-    return own_ != 0 && wide && same(*wide, joined(mapped4, loopback4 | (own_ & 0xffff)));
+    return own_ != 0 && wide && same(*wide, joined(mapped4, loopback4 | (own_ & cid4_mask)));
 }
 
 std::optional<std::string> address_map::find(std::string_view name, int family) const {

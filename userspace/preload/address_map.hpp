@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /// Which IP addresses stand for which domains.
 ///
-/// Without a word every CID has an address in two networks that nothing else uses: 198.18.0.0/16, whose last
-/// 16 bits are the CID, and fd78:7673:6f63:6b00::/64, whose last 32 are. `xvsock run` passes more in the
+/// Without a word every CID has an address in two networks that nothing else uses: 198.18.0.0/15, whose last
+/// 17 bits are the CID, and fd78:7673:6f63:6b00::/64, whose last 32 are. `xvsock run` passes more in the
 /// environment: the own CID, the names of the peers, and addresses of the user's choice.
 #pragma once
 

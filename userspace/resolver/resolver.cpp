@@ -13,8 +13,8 @@ namespace {
 
 namespace error = boost::asio::error;
 
-std::optional<std::uint32_t> parse_number(std::string_view text) {
-    std::uint32_t number = 0;
+template <typename Number = std::uint32_t> std::optional<Number> parse_number(std::string_view text) {
+    Number number = 0;
     const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (text.empty() || failure != std::errc{} || end != text.data() + text.size())
         return std::nullopt;
@@ -31,13 +31,30 @@ std::optional<cid_type> fixed_cid(std::string_view host) {
     return parse_number(host);
 }
 
-/// A domain's CID is its domid plus 2.
-std::optional<known_peer> read_peer(const xenstore::view& nodes, const std::string& half,
-                                    const char* id_key) {
-    const auto domid = parse_number(nodes.read(half + "/" + id_key).value_or(""));
+std::optional<std::uint64_t> read_limit(const xenstore::view& nodes, const std::string& path) {
+    const auto text = nodes.read(path);
+    if (!text)
+        return std::nullopt;
+    return parse_number<std::uint64_t>(*text).value_or(0); // as the module takes what is no number
+}
+
+/// A domain's CID is what dom0 has given it, or its domid plus 2.
+std::optional<known_link> read_link(const xenstore::view& nodes, const std::string& half, const char* id_key,
+                                    bool plain) {
+    const auto read = [&](const char* key) { return nodes.read(half + "/" + key); };
+    const auto domid = parse_number(read(id_key).value_or(""));
     if (!domid || *domid >= 0x7ff0) // DOMID_FIRST_RESERVED
         return std::nullopt;
-    return known_peer{.name = nodes.read(half + "/peer-name").value_or(""), .cid = *domid + 2};
+    const auto cid = parse_number(read("peer-cid").value_or(std::to_string(*domid + 2)));
+    if (!cid)
+        return std::nullopt; // nor does the module take it for a link
+    return known_link{.peer = {.name = read("peer-name").value_or(""), .cid = *cid},
+                      .domid = static_cast<std::uint16_t>(*domid),
+                      .plain = plain,
+                      .state = read("state").value_or(""),
+                      .max_connections = read_limit(nodes, half + "/max-connections"),
+                      .max_memory = read_limit(nodes, half + "/max-memory"),
+                      .accept = read("accept").value_or("")};
 }
 
 std::vector<std::string> children(const xenstore::view& nodes, const std::string& path) {
@@ -78,10 +95,8 @@ std::vector<known_link> list_links(const xenstore::view& nodes) {
     std::vector<known_link> links;
     const auto add = [&](const std::string& half, const char* id_key, bool plain) {
         // A half may go while it is looked at.
-        if (auto peer = read_peer(nodes, half, id_key))
-            links.push_back({.peer = *std::move(peer),
-                             .plain = plain,
-                             .state = nodes.read(half + "/state").value_or("")});
+        if (auto link = read_link(nodes, half, id_key, plain))
+            links.push_back(*std::move(link));
     };
     for (const std::string& index : children(nodes, "device/vsock"))
         add("device/vsock/" + index, "backend-id", false);

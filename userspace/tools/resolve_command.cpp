@@ -21,6 +21,7 @@ namespace {
 struct resolved_name {
     std::string asked;
     std::string name; ///< empty for a CID that has none
+    std::optional<unsigned> domid;
     stream_protocol::endpoint endpoint;
 };
 
@@ -34,10 +35,14 @@ resolved_name resolve_one(const std::string& asked) {
         throw std::runtime_error(fmt::format("'{}': the port is no number", asked));
     if (error)
         throw std::runtime_error(peers::explain_unknown(asked, error));
-    resolved_name result{.asked = asked, .name = {}, .endpoint = found.front().endpoint()};
-    // A number has been taken as it is; a name is shown for it where xenstore has one.
-    if (const auto link = peers::find_link(result.endpoint.cid()))
+    resolved_name result{.asked = asked, .name = {}, .domid = {}, .endpoint = found.front().endpoint()};
+    // A number has been taken as it is; xenstore says of a peer who that is.
+    if (const auto link = peers::find_link(result.endpoint.cid())) {
         result.name = link->peer.name;
+        result.domid = link->domid;
+    } else if (result.endpoint.cid() == dom0_cid) {
+        result.domid = 0;
+    }
     return result;
 }
 
@@ -46,18 +51,17 @@ json::value number_or_null(bool known, std::uint64_t number) {
 }
 
 std::string json_line(const resolved_name& one) {
-    const auto domid = peers::domid_of(one.endpoint.cid());
     json::object line{{"asked", one.asked},
                       {"name", one.name.empty() ? json::value(nullptr) : json::value(one.name)},
-                      {"domid", number_or_null(domid.has_value(), domid.value_or(0))},
+                      {"domid", number_or_null(one.domid.has_value(), one.domid.value_or(0))},
                       {"cid", number_or_null(one.endpoint.cid() != any_cid, one.endpoint.cid())},
                       {"port", number_or_null(one.endpoint.port() != any_port, one.endpoint.port())}};
     return json::serialize(line) + "\n";
 }
 
 void add_row(text_table& table, const resolved_name& one) {
-    const auto domid = peers::domid_of(one.endpoint.cid());
-    table.add_row({one.asked, one.name.empty() ? "-" : one.name, domid ? fmt::format("{}", *domid) : "-",
+    table.add_row({one.asked, one.name.empty() ? "-" : one.name,
+                   one.domid ? fmt::format("{}", *one.domid) : "-",
                    one.endpoint.cid() == any_cid ? "any" : fmt::format("{}", one.endpoint.cid()),
                    one.endpoint.port() == any_port ? "any" : fmt::format("{}", one.endpoint.port())});
 }

@@ -21,7 +21,7 @@ enum class cause {
     not_on_xen,  ///< this system is no Xen domain
     no_module,   ///< xen_vsock is not loaded here
     no_link,     ///< dom0 has made no peer link to that CID, or it is not up
-    no_listener, ///< nobody listens on that port, or the backlog is full
+    no_listener, ///< nobody listens on that port, or the backlog is full, or dom0 forbids it
     no_answer,   ///< the peer's domain is paused, busy or without the module
     no_room,     ///< a limit on connections or grants, here or there
     no_right,    ///< the program may not use that port
@@ -71,7 +71,7 @@ inline std::string to_string(cause why, const stream_protocol::endpoint& peer) {
         return "there is no peer link to " + cid + ": make one in dom0 with xvsock-peer add";
     case cause::no_listener:
         return "nobody listens on port " + std::to_string(peer.port()) + " of " + cid +
-               ", or its backlog is full";
+               ", its backlog is full, or dom0 does not let this domain connect there";
     case cause::no_answer:
         return cid + " did not answer: is its domain running, with xen_vsock loaded?";
     case cause::no_room:

@@ -52,8 +52,13 @@ struct known_peer {
 /// A peer, with what this domain's half of the link says.
 struct known_link {
     known_peer peer;
-    bool plain = false; ///< the peer has libxenvchan and not the module
-    std::string state;  ///< of this half, as xenstore::state_word() reads it
+    std::uint16_t domid = 0; ///< the peer's
+    bool plain = false;      ///< the peer has libxenvchan and not the module
+    std::string state;       ///< of this half, as xenstore::state_word() reads it
+    // What dom0 restricts; without a value, or empty, where it does not.
+    std::optional<std::uint64_t> max_connections;
+    std::optional<std::uint64_t> max_memory; ///< in bytes
+    std::string accept;                      ///< the ports of this domain that the peer may connect to
 };
 
 /// The links of this domain, ordered by CID. Blocks; throws std::system_error.
@@ -89,7 +94,7 @@ private:
 } // namespace detail
 
 /// A host is
-/// - a number, a CID;
+/// - a number, a CID, that of dom0's choice or the domid plus 2;
 /// - "any" or "*", any_cid, and so is an empty one;
 /// - "dom0", "host" and "Domain-0", CID 2; "local", CID 1;
 /// - the name of a domain that dom0 has linked with this one;

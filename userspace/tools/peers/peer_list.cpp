@@ -18,7 +18,7 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr unsigned first_reserved_domid = 0x7ff0;
+constexpr std::size_t longest_accept = 32; // in the table
 
 std::optional<std::uint64_t> sum(std::optional<std::uint64_t> a, std::optional<std::uint64_t> b) {
     return a || b ? std::optional(a.value_or(0) + b.value_or(0)) : std::nullopt;
@@ -30,6 +30,13 @@ std::string text_of(const std::optional<std::uint64_t>& number) {
 
 json::value json_of(const std::optional<std::uint64_t>& number) {
     return number ? json::value(*number) : json::value(nullptr);
+}
+
+/// As much as fits; the JSON has all of it.
+std::string short_text_of(const std::string& text) {
+    if (text.size() > longest_accept)
+        return text.substr(0, longest_accept - 3) + "...";
+    return text.empty() ? "-" : text;
 }
 
 json::value json_of(const std::string& text) {
@@ -54,12 +61,6 @@ std::optional<std::vector<known_link>> links_if_known() {
 
 } // namespace
 
-std::optional<unsigned> domid_of(cid_type cid) {
-    if (cid < dom0_cid || cid - dom0_cid >= first_reserved_domid)
-        return std::nullopt;
-    return cid - dom0_cid;
-}
-
 std::vector<known_link> read_links() {
     boost::asio::io_context context;
     xenstore::client store(context.get_executor());
@@ -80,15 +81,21 @@ std::vector<peer> merge(const std::vector<known_link>& links, const counters::sn
     std::vector<peer> list;
     for (const known_link& link : links)
         list.push_back({.name = link.peer.name,
+                        .domid = link.domid,
                         .cid = link.peer.cid,
                         .plain = link.plain,
                         .state = xenstore::state_word(link.state),
                         .connections = {},
                         .sent_bytes = {},
-                        .received_bytes = {}});
+                        .received_bytes = {},
+                        .max_connections = link.max_connections,
+                        .max_memory = link.max_memory,
+                        .accept = link.accept});
     if (counted)
         for (const counters::entry& one : counted->peers) {
             peer& here = entry_for(list, cid_type(one.number("cid").value_or(0)));
+            if (!here.domid)
+                here.domid = one.number("domid");
             here.connections = sum(one.number("initiated"), one.number("accepted"));
             here.sent_bytes = one.number("tx_bytes");
             here.received_bytes = one.number("rx_bytes");
@@ -106,34 +113,36 @@ std::string format_table(const std::vector<peer>& list) {
                       {"state", align::left},
                       {"connections"},
                       {"sent"},
-                      {"received"}});
-    for (const peer& one : list) {
-        const auto domid = domid_of(one.cid);
-        table.add_row({one.name.empty() ? "-" : one.name, domid ? fmt::format("{}", *domid) : "-",
-                       fmt::format("{}", one.cid),
+                      {"received"},
+                      {"max-connections"},
+                      {"max-memory"},
+                      {"accept", align::left}});
+    for (const peer& one : list)
+        table.add_row({one.name.empty() ? "-" : one.name, text_of(one.domid), fmt::format("{}", one.cid),
                        one.state.empty() ? "-"
                        : one.plain       ? "plain"
                                          : "module",
                        one.state.empty() ? "-" : one.state, text_of(one.connections), text_of(one.sent_bytes),
-                       text_of(one.received_bytes)});
-    }
+                       text_of(one.received_bytes), text_of(one.max_connections), text_of(one.max_memory),
+                       short_text_of(one.accept)});
     return table.to_string();
 }
 
 std::string format_json(const std::vector<peer>& list, const std::vector<std::string>& problems) {
     json::array peers;
-    for (const peer& one : list) {
-        const auto domid = domid_of(one.cid);
+    for (const peer& one : list)
         peers.push_back(json::object{
             {"name", json_of(one.name)},
-            {"domid", domid ? json::value(*domid) : json::value(nullptr)},
+            {"domid", json_of(one.domid)},
             {"cid", one.cid},
             {"kind", one.state.empty() ? json::value(nullptr) : json::value(one.plain ? "plain" : "module")},
             {"state", json_of(one.state)},
             {"connections", json_of(one.connections)},
             {"sent_bytes", json_of(one.sent_bytes)},
-            {"received_bytes", json_of(one.received_bytes)}});
-    }
+            {"received_bytes", json_of(one.received_bytes)},
+            {"max_connections", json_of(one.max_connections)},
+            {"max_memory", json_of(one.max_memory)},
+            {"accept", json_of(one.accept)}});
     json::object root;
     root["peers"] = std::move(peers);
     root["problems"] = json::array(problems.begin(), problems.end());

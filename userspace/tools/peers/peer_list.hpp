@@ -6,6 +6,7 @@
 
 #include <xvsock/resolver.hpp>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,16 +16,18 @@ namespace xvsock::peers {
 /// A peer, as far as it is known. Without a link it is one that only the module knows.
 struct peer {
     std::string name; ///< empty when it has none
+    std::optional<std::uint64_t> domid;
     cid_type cid = 0;
     bool plain = false;
     std::string state;                           ///< of the link, in words; empty when not known
     std::optional<std::uint64_t> connections;    ///< that there are now
     std::optional<std::uint64_t> sent_bytes;     ///< to the peer, since the link was made
     std::optional<std::uint64_t> received_bytes; ///< likewise
+    // What dom0 restricts, as in known_link.
+    std::optional<std::uint64_t> max_connections;
+    std::optional<std::uint64_t> max_memory;
+    std::string accept;
 };
-
-/// Domains have the CIDs from 2 on; without a value for another CID.
-std::optional<unsigned> domid_of(cid_type cid);
 
 /// The links that xenstore has for this domain. Blocks. Throws boost::system::system_error when xenstore
 /// cannot be asked.
