@@ -1,0 +1,14 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Does what dom0 says, one command after the other, and answers with the status and the output.
+mount -t debugfs none /sys/kernel/debug 2> /dev/null
+vsock-services > "$RESULTS/services.log" 2>&1 &
+number=0
+while command=$(tb wait "$NAME-do-$number" 600); do
+    echo "\$ $command"
+    output=$(eval "$command" 2>&1)
+    status=$?
+    echo "$output"
+    tb signal "$NAME-did-$number" "$status $(echo "$output" | tail -c 1500)"
+    number=$((number + 1))
+done
