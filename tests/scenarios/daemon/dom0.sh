@@ -1,0 +1,12 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# xvsockd with eight guests: g1, g2 and g7 stay, the others come and go, g8 is hostile for a while.
+for part in common guests xvsockd reach; do
+    . "/daemon/$part.sh"
+done
+# The steps stand in these files, in order.
+for step in ${STEPS:-start permissions changes hostile soak}; do
+    echo "-- $step"
+    . "/daemon/$step.sh"
+done
+sed -n 's/.*event=\([a-z-]*\).*/\1/p' "$RESULTS/xvsockd.log" | sort | uniq -c
