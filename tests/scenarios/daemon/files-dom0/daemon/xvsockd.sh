@@ -9,7 +9,7 @@ launch() {
     daemon=$!
 }
 kill_daemon() {
-    kill -KILL "$daemon"
+    kill -KILL "$daemon" 2> /dev/null
     wait "$daemon" 2> /dev/null
 }
 runs() { kill -0 "$daemon" 2> /dev/null; }
@@ -29,4 +29,4 @@ use_policy() { # a or b, without telling the daemon
     policy=$1
     cp "/daemon/policy-$1" /etc/xvsock/policy.new && mv /etc/xvsock/policy.new /etc/xvsock/policy
 }
-reload() { kill -HUP "$daemon"; }
+reload() { kill -HUP "$daemon" 2> /dev/null; } # which may have been killed
