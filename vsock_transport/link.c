@@ -227,6 +227,7 @@ static struct xvsock_link *link_create(struct xenbus_device *dev, bool frontend,
 	INIT_WORK(&link->broken_work, link_broken_work);
 	INIT_DELAYED_WORK(&link->retry_work, link_retry_work);
 	dev_set_drvdata(&dev->dev, link);
+	xvsock_policy_expect_cid(dev);
 	return link;
 }
 

@@ -91,6 +91,14 @@ static const char *peer_objection(const struct xvsock_peer *peer, u32 own)
 	return NULL;
 }
 
+void xvsock_peer_expect_own_cid(u32 cid)
+{
+	spin_lock(&peers_lock);
+	if (!own_cid_users && !peer_find_locked(cid))
+		xvsock_set_local_cid(cid);
+	spin_unlock(&peers_lock);
+}
+
 int xvsock_peer_up(struct xvsock_peer *peer)
 {
 	const char *objection;

@@ -146,6 +146,12 @@ extern bool xvsock_suspending;
 struct xvsock_peer *xvsock_peer_create(domid_t domid, struct xvsock_policy *policy);
 
 /*
+ * A link will say, when it comes up, that our CID is this. So that programs that begin before
+ * find it, it is ours already, unless it is in use or links that are up say another one.
+ */
+void xvsock_peer_expect_own_cid(u32 cid);
+
+/*
  * From now on connect() finds the peer, and this domain has the CID that dom0 says with the
  * link. -EEXIST, which is logged, if the peer's CID is that of another link or our own, or
  * if a link that is up says a different one of ours.

@@ -85,6 +85,16 @@ static int policy_check_cid(struct xenbus_device *dev, const char *key, domid_t 
 	return -EINVAL;
 }
 
+void xvsock_policy_expect_cid(struct xenbus_device *dev)
+{
+	u64 cid;
+
+	if (policy_read_number(dev, XBT_NIL, "cid", &cid) || cid == POLICY_ABSENT)
+		return;
+	if (!policy_check_cid(dev, "cid", xvsock_own_domid(), cid))
+		xvsock_peer_expect_own_cid(cid);
+}
+
 static int policy_read_cids(struct xenbus_device *dev, struct xenbus_transaction xbt,
 			    struct xvsock_policy *policy)
 {

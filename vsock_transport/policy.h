@@ -46,6 +46,9 @@ struct xvsock_policy *xvsock_policy_read(struct xenbus_device *dev, bool ports);
  */
 int xvsock_policy_renew(struct xenbus_device *dev, struct xvsock_peer *peer);
 
+/* Takes the CID that dom0 says is ours, if it does, before the link is up. Sleeps. */
+void xvsock_policy_expect_cid(struct xenbus_device *dev);
+
 /* Has `changed` called after dom0 has written the keys, on xenbus's watch thread. Sleep. */
 int xvsock_policy_watch(struct xenbus_watch *watch, struct xenbus_device *dev,
 			void (*changed)(struct xenbus_watch *watch, const char *path,
