@@ -14,7 +14,9 @@ at() {
     shift
     eval "number=\${number_$guest:-0}; number_$guest=\$((number + 1))"
     tb signal "$guest-do-$number" ". /policy.sh; $*"
-    output=$(tb wait "$guest-did-$number" 100) || fail "$guest does not answer: $*"
+    output=$(tb wait "$guest-did-$number" 300) || { fail "$guest does not answer: $*"; exit 1; }
+    # A guest may not add to a node with too many children.
+    xenstore-rm "/testbed/signals/$guest-do-$number" "/testbed/signals/$guest-did-$number"
     status=${output%% *}
     output=${output#* }
     echo "$guest\$ $*: $status"
@@ -24,7 +26,7 @@ at() {
 
 # Lets guests be asked again and again.
 in_time() {
-    for try in $(seq 60); do
+    for try in $(seq 40); do
         at "$@" && return 0
         sleep 0.3
     done
@@ -75,11 +77,11 @@ done
 make_link g1 g2
 make_link g1 g3
 make_link dom0 g1
-for guest in g1 g2 g3; do
+insmod /testbed/xen_vsock.ko || fail "dom0 cannot load the module"
+for guest in g1 g2 g3; do # backends first, for a frontend's module waits for them
     at $guest insmod /testbed/xen_vsock.ko || fail "the module cannot be loaded in $guest"
 done
-insmod /testbed/xen_vsock.ko || fail "dom0 cannot load the module"
-eventually connected 6 || fail "the links do not come up: $(xvsock-peer list)"
+eventually connected 6 || { fail "the links do not come up: $(xvsock-peer list)"; exit 1; }
 mount -t debugfs none /sys/kernel/debug 2> /dev/null
 
 names='Address.BothEndsAgree:Address.OfAnAcceptedSocket:Bind.OnlyToOwnAddresses:Stream.HalfClose*'
@@ -92,7 +94,7 @@ at g2 "xvsock run env" && echo "$output" | grep "own $cid_g2" || fail "g2 does n
 at g2 "xvsock ping -c 1 $CID_g1" && fail "g1 is reached by its domid + 2"
 echo "$output" | grep "no peer link" || fail "there is something where g1's CID would be without dom0"
 at g2 "xvsock resolve --json g1 | jq -c '[.cid, .domid]'" && [ "$output" = "[$cid_g1,$DOMID_g1]" ] || fail "resolve in g2"
-[ "$(xvsock resolve --json g1 | jq -c '[.cid, .domid]')" = "[$cid_g1,$DOMID_g1]" ] || fail "resolve in dom0"
+xvsock resolve --json g1 | grep "\"cid\":$cid_g1," || fail "resolve in dom0"
 at g2 "echo over TCP | xvsock run socat -t 5 - TCP:$address_g1:7000" && [ "$output" = "over TCP" ] || fail "run, by address"
 at g2 "xvsock peers; xvsock peers --json | jq -c '[.peers[] | [.name, .domid, .cid, .state]]'"
 echo "$output" | grep -F "[[\"g1\",$DOMID_g1,$cid_g1,\"Connected\"]]" || fail "peers in g2"
@@ -126,7 +128,7 @@ at g3 "hold $cid_g1 7000 /h7000 > /dev/null 2>&1 &"
 in_time g2 grep held /h7000 && in_time g2 grep held /h7002 && in_time g3 grep held /h7000 || fail "no connection is held"
 say g1 g2 accept 7002
 in_time g2 grep ended /h7000 || fail "the connection is not cut"
-at g2 grep "Connection reset by peer" /h7000 || fail "it is cut as if it were the end"
+at g2 "grep 'Connection reset by peer' /h7000" || fail "it is cut as if it were the end"
 refused_alike 7000
 at g2 "grep ended /h7002" && fail "a connection that is permitted was cut"
 at g3 "grep ended /h7000" && fail "another peer's connection was cut"
@@ -238,3 +240,4 @@ in_time g2 "xvsock ping --json -c 1 $cid_g1:7000 | grep connected" || fail "no l
 at g2 "vsock-stream-test $cid_g1 --gtest_filter=Bind.OnlyToOwnAddresses" || fail "g2 is bound to another CID"
 at g2 "xvsock run env" && echo "$output" | grep "own $cid_g2" || fail "g2 has lost its CID"
 refused_alike 7001
+exit $failed

@@ -6,9 +6,10 @@ vsock-services > "$RESULTS/services.log" 2>&1 &
 number=0
 while command=$(tb wait "$NAME-do-$number" 600); do
     echo "\$ $command"
-    output=$(eval "$command" 2>&1)
+    # Into a file, whose end nobody waits for: what goes on in the background may keep it open.
+    (eval "$command") > /output 2>&1 < /dev/null
     status=$?
-    echo "$output"
-    tb signal "$NAME-did-$number" "$status $(echo "$output" | tail -c 1500)"
+    cat /output
+    tb signal "$NAME-did-$number" "$status $(tail -c 1500 /output)"
     number=$((number + 1))
 done

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # What the scripts of this scenario have in common.
-fail() { echo "FAILED: $*"; exit 1; }
+failed=0
+fail() { echo "FAILED: $*"; failed=1; }
 
 # Runs a command until it succeeds, for at most 20 s, or longer under a slower kernel.
 eventually() {
@@ -14,7 +15,7 @@ eventually() {
 # Holds a connection until it ends: hold CID PORT FILE, which then tells how it has ended.
 hold() {
     rm -f "$3"
-    socat -d "VSOCK-CONNECT:$1:$2" "SYSTEM:echo hello; read line; echo held >> $3; cat" 2>> "$3"
+    socat -d "VSOCK-CONNECT:$1:$2" "SYSTEM:echo held >> $3; cat" 2>> "$3"
     echo ended >> "$3"
 }
 
