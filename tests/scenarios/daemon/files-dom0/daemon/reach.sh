@@ -2,21 +2,33 @@
 # What follows from expected-a or expected-b, tables of who may connect to whom at which ports: what programs see,
 # and which halves of links there are.
 
-# wanted FROM TO...: CID:PORT=WHAT for each port of each of these; where nobody listens, at 7003, it is as where it is refused
+# wanted DOMAIN...: a line "FROM CID:PORT=WHAT..." for each of these, to each other one; where nobody listens, at
+# 7003, it is as where it is refused
 wanted() {
-    from=$1
-    shift
-    for to in "$@"; do
-        [ "$to" = "$from" ] && continue
-        cid=$(cid_of "$to")
-        awk -v from="$from" -v to="$to" -v cid="$cid" '
-            $1 == from && $2 == to { linked = 1; for (i = 3; i <= NF; ++i) may[$i] = 1 }
-            $1 == to && $2 == from { linked = 1 }
-            END {
-                for (port = 7000; port <= 7003; ++port)
-                    printf "%u:%u=%s ", cid, port, may[port] ? "talks" : linked ? "refused" : "no-link"
-            }' "/daemon/expected-$policy"
-    done
+    awk -v names="$*" -v expected="/daemon/expected-$policy" '
+        BEGIN {
+            n = split(names, name, " ")
+            cid["dom0"] = 2
+            while ((getline < expected) > 0) {
+                linked[$1, $2] = linked[$2, $1] = 1
+                for (i = 3; i <= NF; ++i)
+                    may[$1, $2, $i] = 1
+            }
+        }
+        $1 == "cid" { cid["g" substr($3, length($3))] = $2 } # as recorded by the daemon, by UUID
+        END {
+            for (i = 1; i <= n; ++i) {
+                from = name[i]
+                line = from
+                for (j = 1; j <= n; ++j)
+                    for (port = 7000; j != i && port <= 7003; ++port) {
+                        to = name[j]
+                        what = may[from, to, port] ? "talks" : linked[from, to] ? "refused" : "no-link"
+                        line = line " " cid[to] ":" port "=" what
+                    }
+                print line
+            }
+        }' /var/lib/xvsock/cids
 }
 
 # reach SECONDS DOMAIN...: these reach each other as the policy says, and not otherwise
@@ -24,18 +36,19 @@ reach() {
     limit=$(($1 * SLOWNESS))
     shift
     rm -f /run/wrong-*
+    wanted "$@" > /run/wanted
     running=
-    for from in "$@"; do
+    while read -r from targets; do
         (
-            tries="vsock-reach within $limit $(wanted "$from" "$@")"
+            tries="vsock-reach within $limit $targets"
             if [ "$from" = dom0 ]; then
                 output=$($tries 2>&1)
             else
                 at "$from" "$tries"
             fi || echo "from $from (domain $(id_of "$from")): $output" > "/run/wrong-$from"
-        ) &
+        ) < /dev/null &
         running="$running $!"
-    done
+    done < /run/wanted
     wait $running
     cat /run/wrong-* 2> /dev/null && fail "not as the policy says"
     return 0
