@@ -163,14 +163,13 @@ static enum xvsock_reason conn_make_child(struct xvsock_conn *conn, struct sock 
 	vsock_enqueue_accept(listener, child);
 	xvsock_acceptq_added(listener);
 	/*
-	 * What the peer did while there was no socket to tell. The barrier
+	 * What happened while there was no socket to tell. The barrier
 	 * pairs with the event of the peer's kick: either the interrupt
-	 * handler sees conn->sk, or this sees the live byte.
+	 * handler sees conn->sk, or this sees the live byte. Likewise event_work, by
+	 * peer->lock, and the flags that were set before it was queued.
 	 */
 	smp_mb();
 	xvsock_conn_sync(conn);
-	if (READ_ONCE(conn->violated))
-		xvsock_conn_queue_event(conn);
 	release_sock(child);
 
 	listener->sk_data_ready(listener);

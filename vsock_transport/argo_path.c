@@ -265,7 +265,7 @@ static bool argo_scan(struct xvsock_conn *conn)
 {
 	struct xvsock_argo_conn *argo = conn->argo;
 	struct xvsock_argo_ring *ring = &argo->ring;
-	u32 tx = xvsock_argo_ring_end(ring);
+	u32 tx = argo->frozen ? argo->scanned : xvsock_argo_ring_end(ring);
 
 	while (argo->scanned != tx) {
 		struct xen_argo_header header = xvsock_argo_ring_header_at(ring, argo->scanned);
@@ -283,9 +283,16 @@ static bool argo_scan(struct xvsock_conn *conn)
 	return true;
 }
 
+/* LIVE came after the data that was sent before it: see xvsock_argo_live_message(). */
+static void argo_freeze(struct xvsock_conn *conn)
+{
+	argo_scan(conn);
+	conn->argo->frozen = true;
+}
+
 static size_t argo_avail(struct xvsock_conn *conn, size_t target)
 {
-	return conn->attached && argo_scan(conn) ? conn->argo->unread : 0;
+	return xvsock_conn_usable(conn) && argo_scan(conn) ? conn->argo->unread : 0;
 }
 
 /* argo.h says why half a ring is always enough. */
@@ -303,7 +310,7 @@ static ssize_t argo_dequeue(struct xvsock_conn *conn, struct msghdr *msg, size_t
 	struct xvsock_argo_ring *ring = &argo->ring;
 	u32 ahead = 0, want, done = 0, left;
 
-	if (!conn->attached)
+	if (!xvsock_conn_usable(conn))
 		return 0;
 	if (!argo_scan(conn))
 		return -ECONNRESET;
@@ -368,7 +375,7 @@ static size_t argo_space(struct xvsock_conn *conn)
 	bool waited;
 	u32 most;
 
-	if (!conn->attached)
+	if (!xvsock_conn_usable(conn))
 		return 0;
 	if (argo->room > XEN_ARGO_SLOT)
 		return argo->room - XEN_ARGO_SLOT;
@@ -454,7 +461,7 @@ static ssize_t argo_enqueue(struct xvsock_conn *conn, struct msghdr *msg, size_t
 	int err;
 
 	/* A broken connection has set sk_err, which the core returns when nothing was written. */
-	if (!conn->attached)
+	if (!xvsock_conn_usable(conn))
 		return 0;
 	err = argo_prepare_sending(argo);
 	if (err)
@@ -522,6 +529,7 @@ const struct xvsock_path xvsock_argo_path = {
 	.attach = argo_attach,
 	.part = argo_part,
 	.live_changed = argo_live_changed,
+	.freeze = argo_freeze,
 	.set_limit = argo_set_limit,
 
 	.enqueue = argo_enqueue,

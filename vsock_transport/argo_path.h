@@ -26,6 +26,7 @@ struct xvsock_argo_conn {
 	/* lock_sock: */
 	u32 scanned; /* where the first message begins that is not in `unread` */
 	u32 unread; /* bytes of payload */
+	bool frozen; /* the peer has closed: nothing more is scanned */
 	u32 left; /* of the message that the ring's rx is in */
 	u32 chunk; /* the longest message to send, once it is known */
 	u32 room; /* bytes that are free in the peer's ring, at least */

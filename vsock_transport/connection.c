@@ -194,6 +194,12 @@ void xvsock_conn_sync(struct xvsock_conn *conn)
 	if (!conn->attached)
 		return;
 
+	/* Before the live byte, which is the peer's word. */
+	if (READ_ONCE(conn->violated) || READ_ONCE(conn->forbidden)) {
+		xvsock_conn_break(conn, -ECONNRESET);
+		return;
+	}
+
 	/*
 	 * Pairs with conn_set_live() of the peer: the bytes that it sent
 	 * before are in the ring for whoever looks after this.
@@ -203,6 +209,8 @@ void xvsock_conn_sync(struct xvsock_conn *conn)
 		live = VCHAN_OPEN; /* libxenvchan says no more with it */
 	if (live == VCHAN_CLOSED && !READ_ONCE(xvsock_suspending)) {
 		shutdown = SHUTDOWN_MASK;
+		/* This may outlive the link, so it must have an end. */
+		conn->peer->path->freeze(conn);
 	} else if (READ_ONCE(conn->link_lost) || READ_ONCE(conn->let_go) ||
 		   (live & XVSOCK_LIVE_RESET)) {
 		/* An acceptor that lets go of what it has not closed says no more, either. */
@@ -254,8 +262,6 @@ static void conn_bring_events(struct xvsock_conn *conn, struct sock *sk)
 			return;
 		/* It may be broken already: then it is parted here, and not by another work. */
 	}
-	if (READ_ONCE(conn->violated))
-		xvsock_conn_break(conn, -ECONNRESET);
 	xvsock_conn_sync(conn);
 	if (conn->broken)
 		xvsock_conn_close(vsk);
@@ -419,4 +425,10 @@ void xvsock_conn_link_lost(struct xvsock_conn *conn)
 		xvsock_conn_end_initiated(conn);
 	else
 		xvsock_conn_queue_event(conn);
+}
+
+void xvsock_conn_forbid(struct xvsock_conn *conn)
+{
+	WRITE_ONCE(conn->forbidden, true);
+	xvsock_conn_queue_event(conn);
 }

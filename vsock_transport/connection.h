@@ -112,8 +112,9 @@ struct xvsock_conn {
 	struct list_head to_send; /* in peer->to_request or peer->to_tell */
 	unsigned int ring_pages; /* of large rings; on the peer's account */
 
-	/* Set once, before event_work is queued: */
+	/* Set once, before event_work is queued; xvsock_conn_sync() acts on them. */
 	bool link_lost;
+	bool forbidden; /* dom0 does not permit its port any more */
 	bool violated; /* the peer broke a rule of this connection */
 	struct work_struct event_work; /* brings the peer's state into the socket */
 	struct work_struct growth_work; /* makes or maps large rings */
@@ -217,11 +218,27 @@ void xvsock_conn_queue_event(struct xvsock_conn *conn);
 /* How many bytes the socket would have unread, at most: what it says to the peer's writer. */
 void xvsock_conn_set_limit(struct xvsock_conn *conn, u64 bytes);
 
-/* Takes over what the peer's live byte says. */
+/* Takes over what the peer's live byte says, and what has happened to the connection else. */
 void xvsock_conn_sync(struct xvsock_conn *conn);
 
 /* The link is down. Any context that may sleep; does not wait for the socket. */
 void xvsock_conn_link_lost(struct xvsock_conn *conn);
+
+/* dom0 has withdrawn its port: it is reset, whatever its peer says. Does not wait for the socket. */
+void xvsock_conn_forbid(struct xvsock_conn *conn);
+
+/*
+ * Whether the rings may be used. What ends the connection is looked at here, too, for event_work
+ * waits until the user leaves the socket alone, and a recv() with MSG_WAITALL does not as long
+ * as the peer goes on sending. lock_sock held.
+ */
+static inline bool xvsock_conn_usable(struct xvsock_conn *conn)
+{
+	if (unlikely(READ_ONCE(conn->link_lost) || READ_ONCE(conn->forbidden) ||
+		     READ_ONCE(conn->violated)))
+		xvsock_conn_sync(conn);
+	return conn->attached;
+}
 
 static inline struct xvsock_conn *xvsock_conn_get(struct xvsock_conn *conn)
 {

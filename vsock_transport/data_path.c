@@ -119,7 +119,7 @@ size_t xvsock_vchan_avail(struct xvsock_conn *conn, size_t target)
 {
 	u32 avail;
 
-	if (!conn->attached || !rx_avail(conn, &avail))
+	if (!xvsock_conn_usable(conn) || !rx_avail(conn, &avail))
 		return 0;
 	if (avail >= target)
 		return avail;
@@ -144,7 +144,7 @@ size_t xvsock_vchan_space(struct xvsock_conn *conn)
 {
 	u32 space;
 
-	if (!conn->attached || !tx_space(conn, 1, &space))
+	if (!xvsock_conn_usable(conn) || !tx_space(conn, 1, &space))
 		return 0;
 	if (space)
 		return space;
@@ -163,7 +163,7 @@ static ssize_t vchan_enqueue(struct xvsock_conn *conn, struct msghdr *msg, size_
 	u32 space, want, done = 0;
 
 	/* A broken connection has set sk_err, which the core returns when nothing was written. */
-	if (!conn->attached || !tx_space(conn, min_t(size_t, len, ALL), &space))
+	if (!xvsock_conn_usable(conn) || !tx_space(conn, min_t(size_t, len, ALL), &space))
 		return 0;
 	if (unlikely(len > space && !tx->large))
 		xvsock_growth_ask(conn, tx);
@@ -196,7 +196,7 @@ static ssize_t vchan_dequeue(struct xvsock_conn *conn, struct msghdr *msg, size_
 	bool peek = flags & MSG_PEEK;
 	u32 avail, want, done = 0;
 
-	if (!conn->attached)
+	if (!xvsock_conn_usable(conn))
 		return 0;
 	if (!rx_avail(conn, &avail))
 		return -ECONNRESET;
@@ -255,6 +255,7 @@ irqreturn_t xvsock_data_interrupt(int irq, void *data)
 	unsigned int eoi_flags = XEN_EOI_FLAG_SPURIOUS;
 	/* A client that has come to nobody yet has nothing else to say. */
 	bool moved, wake, heard = sk || !conn->plain;
+	const u32 *prod_at = READ_ONCE(conn->rx.end.at.prod); /* or vchan_freeze()'s */
 	u32 prod, cons;
 	u8 live;
 
@@ -263,7 +264,7 @@ irqreturn_t xvsock_data_interrupt(int irq, void *data)
 	 * and late EOI slows down a peer that sends many of them.
 	 */
 	live = vchan_load_acquire(conn->peer_live);
-	prod = vchan_load_acquire(conn->rx.end.at.prod);
+	prod = vchan_load_acquire(prod_at);
 	cons = vchan_load_acquire(conn->tx.end.at.cons);
 
 	if (live != conn->seen_live) {
@@ -309,6 +310,18 @@ static void vchan_live_changed(struct xvsock_conn *conn)
 	xvsock_vchan_kick(conn->vchan);
 }
 
+/*
+ * Called after the live byte was seen, so prod has all that was sent before it. The interrupt
+ * handler reads one place or the other, and only compares.
+ */
+static void vchan_freeze(struct xvsock_conn *conn)
+{
+	struct xvsock_ring *rx = &conn->rx;
+
+	rx->last_prod = vchan_load_acquire(rx->end.at.prod);
+	WRITE_ONCE(rx->end.at.prod, &rx->last_prod);
+}
+
 static void vchan_set_limit(struct xvsock_conn *conn, u64 bytes)
 {
 	WRITE_ONCE(conn->rx.share->limit, min_t(u64, bytes, U32_MAX));
@@ -334,6 +347,7 @@ const struct xvsock_path xvsock_vchan_path = {
 	.attach = xvsock_conn_attach_vchan,
 	.part = vchan_part,
 	.live_changed = vchan_live_changed,
+	.freeze = vchan_freeze,
 	.set_limit = vchan_set_limit,
 
 	.enqueue = vchan_enqueue,

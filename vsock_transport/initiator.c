@@ -229,7 +229,7 @@ void xvsock_conn_sync_connecting(struct xvsock_conn *conn, struct sock *sk)
 		conn_connected(conn, sk);
 	else if (refused)
 		conn_connect_failed(conn, sk, conn_refusal_error(conn->refusal));
-	else if (READ_ONCE(conn->link_lost))
+	else if (READ_ONCE(conn->link_lost) || READ_ONCE(conn->forbidden))
 		conn_connect_failed(conn, sk, -ECONNRESET);
 }
 

@@ -62,6 +62,11 @@ struct xvsock_path {
 	void (*part)(struct xvsock_conn *conn);
 	/* What our side of the connection says has changed: conn->our_live. Any context. */
 	void (*live_changed)(struct xvsock_conn *conn);
+	/*
+	 * The peer has closed: what has come by now is all that its socket gets, whatever
+	 * else the peer writes. Called again for the same end.
+	 */
+	void (*freeze)(struct xvsock_conn *conn);
 	/* How much the socket would have unread at most. */
 	void (*set_limit)(struct xvsock_conn *conn, u64 bytes);
 

@@ -163,8 +163,7 @@ struct xvsock_peer *xvsock_peer_next(struct xvsock_peer *peer)
 	return next;
 }
 
-/* Each is referenced while it is told. */
-void xvsock_peer_lose(struct xarray *table, bool (*is_meant)(struct xvsock_conn *conn))
+void xvsock_peer_for_each(struct xarray *table, void (*call)(struct xvsock_conn *conn))
 {
 	struct xvsock_conn *conn;
 	unsigned long id = 0;
@@ -177,8 +176,7 @@ void xvsock_peer_lose(struct xarray *table, bool (*is_meant)(struct xvsock_conn 
 		xa_unlock(table);
 		if (!conn)
 			return;
-		if (!is_meant || is_meant(conn))
-			xvsock_conn_link_lost(conn);
+		call(conn);
 		xvsock_conn_put(conn);
 		if (id++ == ULONG_MAX)
 			return;
@@ -218,8 +216,8 @@ void xvsock_peer_down(struct xvsock_peer *peer, struct xvsock_pages *held)
 	if (peer->plain)
 		xvsock_plain_close(peer);
 	peer->path->control_close(peer, held);
-	xvsock_peer_lose(&peer->initiated, NULL);
-	xvsock_peer_lose(&peer->accepted, NULL);
+	xvsock_peer_for_each(&peer->initiated, xvsock_conn_link_lost);
+	xvsock_peer_for_each(&peer->accepted, xvsock_conn_link_lost);
 	peer_drop_list(peer, &peer->to_request);
 	peer_drop_list(peer, &peer->to_tell);
 	xvsock_vchan_end_all(peer);

@@ -185,11 +185,8 @@ static inline struct xvsock_peer *xvsock_peer_get(struct xvsock_peer *peer)
 
 void xvsock_peer_put(struct xvsock_peer *peer);
 
-/*
- * Ends connections of one of a peer's tables as if the link were lost: those that
- * are meant, or all for NULL. Sleeps, but waits for no user.
- */
-void xvsock_peer_lose(struct xarray *table, bool (*is_meant)(struct xvsock_conn *conn));
+/* Calls it for the connections of one of a peer's tables, which are referenced meanwhile. */
+void xvsock_peer_for_each(struct xarray *table, void (*call)(struct xvsock_conn *conn));
 
 /* Records that the peer broke the protocol. Any context. */
 void xvsock_peer_violation(struct xvsock_peer *peer, const char *what);

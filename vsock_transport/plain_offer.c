@@ -277,7 +277,7 @@ void xvsock_plain_event(struct xvsock_conn *conn)
 
 /* -- the work -------------------------------------------------------------- */
 
-static bool plain_is_forbidden(struct xvsock_conn *conn)
+static void plain_enforce(struct xvsock_conn *conn)
 {
 	const struct xvsock_plain *plain = conn->peer->plain;
 	const struct xvsock_plain_slot *slot = conn->plain->slot;
@@ -290,7 +290,8 @@ static bool plain_is_forbidden(struct xvsock_conn *conn)
 	if (slot && slot->offer == conn)
 		forbidden = false;
 	spin_unlock(&conn->peer->lock);
-	return forbidden;
+	if (forbidden)
+		xvsock_conn_forbid(conn);
 }
 
 static struct xvsock_plain_slot *plain_find_slot(struct xvsock_plain *plain, u32 port)
@@ -397,8 +398,8 @@ static unsigned long plain_look_at_slots(struct xvsock_peer *peer)
 	}
 	/* What dom0 does not allow any more ends. */
 	if (recheck) {
-		xvsock_peer_lose(&peer->initiated, plain_is_forbidden);
-		xvsock_peer_lose(&peer->accepted, plain_is_forbidden);
+		xvsock_peer_for_each(&peer->initiated, plain_enforce);
+		xvsock_peer_for_each(&peer->accepted, plain_enforce);
 	}
 	return soonest;
 }

@@ -190,7 +190,7 @@ unsigned int xvsock_policy_max_ring_pages(const struct xvsock_peer *peer)
 	return min(peer->policy->max_ring_pages, READ_ONCE(xvsock_max_ring_pages));
 }
 
-static bool policy_forbids(struct xvsock_conn *conn)
+static void policy_enforce(struct xvsock_conn *conn)
 {
 	struct xvsock_peer *peer = conn->peer;
 	bool accepts;
@@ -198,7 +198,8 @@ static bool policy_forbids(struct xvsock_conn *conn)
 	spin_lock(&peer->lock);
 	accepts = xvsock_policy_accepts(peer, conn->dst_port);
 	spin_unlock(&peer->lock);
-	return !accepts;
+	if (!accepts)
+		xvsock_conn_forbid(conn);
 }
 
 int xvsock_policy_renew(struct xenbus_device *dev, struct xvsock_peer *peer)
@@ -215,7 +216,7 @@ int xvsock_policy_renew(struct xenbus_device *dev, struct xvsock_peer *peer)
 	peer->policy = policy;
 	spin_unlock(&peer->lock);
 	kfree(before);
-	xvsock_peer_lose(&peer->accepted, policy_forbids);
+	xvsock_peer_for_each(&peer->accepted, policy_enforce);
 	return 0;
 }
 

@@ -38,6 +38,7 @@ struct xvsock_ring {
 	bool large; /* moved */
 	bool draining; /* reader: end.index has not come to moved_at yet */
 	u32 moved_at;
+	u32 last_prod; /* reader: end.at.prod points here once the writer has closed */
 
 	/* The large ring's pages belong to growth.c until growth says that they can be used. */
 	enum xvsock_growth growth;
