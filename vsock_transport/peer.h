@@ -121,7 +121,7 @@ struct xvsock_peer {
 	struct list_head offered; /* vchans of ours that no connection uses */
 	struct list_head kept; /* likewise of the peer's; vchan.h says more */
 	unsigned int offered_count;
-	unsigned int kept_count;
+	unsigned int kept_count; /* without those whose RELEASED is all that is left */
 	unsigned int vchans_to_tell; /* of both lists: RELEASE or RELEASED waits for room */
 	struct xvsock_totals totals;
 	/* The control vchan's tx end is protected by it, too. */

@@ -102,6 +102,12 @@ static struct list_head *vchan_list(struct xvsock_peer *peer, bool server)
 	return server ? &peer->offered : &peer->kept;
 }
 
+/* Of one that the peer wanted back there is only something to tell: it is on no account any more. */
+static bool vchan_counts(const struct xvsock_vchan *vchan)
+{
+	return vchan->server || vchan->state != XVSOCK_VCHAN_TELL;
+}
+
 static unsigned int *vchan_count(struct xvsock_peer *peer, bool server)
 {
 	return server ? &peer->offered_count : &peer->kept_count;
@@ -113,14 +119,14 @@ static void vchan_enlist(struct xvsock_peer *peer, struct xvsock_vchan *vchan,
 	lockdep_assert_held(&peer->lock);
 	vchan->state = state;
 	list_add(&vchan->node, vchan_list(peer, vchan->server));
-	++*vchan_count(peer, vchan->server);
+	*vchan_count(peer, vchan->server) += vchan_counts(vchan);
 }
 
 static void vchan_delist(struct xvsock_peer *peer, struct xvsock_vchan *vchan)
 {
 	lockdep_assert_held(&peer->lock);
 	list_del_init(&vchan->node);
-	--*vchan_count(peer, vchan->server);
+	*vchan_count(peer, vchan->server) -= vchan_counts(vchan);
 }
 
 /* The latest with this state and, unless 0, this page. */
