@@ -147,7 +147,7 @@ static void link_on_broken(struct xvsock_peer *peer)
 static void link_error(struct xvsock_link *link, int err, const char *what)
 {
 	dev_warn_ratelimited(&link->dev->dev, "%s failed: %d\n", what, err);
-	if (err == -ENOMEM || err == -ENOSPC)
+	if (xvsock_link_error_passes(err))
 		queue_delayed_work(xvsock_control_wq, &link->retry_work, LINK_RETRY);
 	else
 		link_switch(link, XenbusStateClosed);
@@ -159,7 +159,7 @@ static void link_renew_policy(struct xvsock_link *link)
 
 	mutex_lock(&link->lock);
 	err = link->peer ? xvsock_policy_renew(link->dev, link->peer) : 0;
-	if (err && err != -ENOMEM && err != -ENOSPC) /* after which it is tried again */
+	if (err && !xvsock_link_error_passes(err))
 		link_down(link);
 	if (err)
 		link_error(link, err, "reading what dom0 has changed");
@@ -603,7 +603,7 @@ static void plain_changed(struct xenbus_device *dev, enum xenbus_state dom0)
 		if (dev->state != XenbusStateInitialising)
 			link_switch(link, XenbusStateClosed);
 	}
-	if (err && err != -ENOMEM) /* after which it is tried again */
+	if (err && !xvsock_link_error_passes(err))
 		link_down(link);
 	if (err)
 		link_error(link, err, "a link to a domain without the module");

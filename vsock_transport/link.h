@@ -3,6 +3,8 @@
 #ifndef XVSOCK_LINK_H
 #define XVSOCK_LINK_H
 
+#include <linux/errno.h>
+#include <linux/types.h>
 #include <xen/grant_table.h>
 #include <xen/interface/event_channel.h>
 
@@ -12,6 +14,16 @@
  */
 int xvsock_link_publish(const char *path, grant_ref_t ref, evtchn_port_t port,
 			unsigned int version);
+
+/*
+ * Whether an error says nothing about the link: this domain lacks memory, grants or event
+ * channels just now, dom0 is writing, or another link has one of the CIDs until it goes.
+ * Whoever meets such an error tries again.
+ */
+static inline bool xvsock_link_error_passes(int err)
+{
+	return err == -ENOMEM || err == -ENOSPC || err == -EAGAIN || err == -EEXIST;
+}
 
 int xvsock_link_register(void);
 void xvsock_link_unregister(void);

@@ -18,12 +18,16 @@
 
 #include "connection.h"
 #include "limits.h"
+#include "link.h"
 #include "peer.h"
 #include "policy.h"
 #include "suspend.h"
 #include "transport.h"
 
 #define POLICY_ABSENT U64_MAX
+
+/* How often what dom0 changes meanwhile is read. */
+#define POLICY_TRIES 5
 
 /*
  * What is no number reads as 0, which permits nothing and is no CID. Of errors only those
@@ -36,7 +40,7 @@ static int policy_read_number(struct xenbus_device *dev, struct xenbus_transacti
 	int err = PTR_ERR_OR_ZERO(text);
 
 	*number = POLICY_ABSENT;
-	if (err == -ENOMEM)
+	if (xvsock_link_error_passes(err))
 		return err;
 	if (err == -ENOENT)
 		return 0;
@@ -60,7 +64,7 @@ static int policy_read_ports(struct xenbus_device *dev, struct xenbus_transactio
 	int err = PTR_ERR_OR_ZERO(text);
 
 	ports->count = 0;
-	if (err == -ENOMEM)
+	if (xvsock_link_error_passes(err))
 		return err;
 	if (err == -ENOENT)
 		wrong = xvsock_ports_parse(ports, "any", &where);
@@ -136,11 +140,14 @@ static int policy_read_limits(struct xenbus_device *dev, struct xenbus_transacti
 static int policy_read_keys(struct xenbus_device *dev, struct xenbus_transaction xbt, bool ports,
 			    struct xvsock_policy *policy)
 {
+	char *half = xenbus_read(xbt, dev->nodename, "", NULL);
 	int err;
 
 	/* The keys of a half that is gone are absent, too: that is not to permit anything. */
-	if (!xenbus_exists(xbt, dev->nodename, ""))
-		return -ENOENT;
+	if (IS_ERR(half))
+		return PTR_ERR(half);
+	kfree(half);
+	*policy = (struct xvsock_policy){};
 	err = policy_read_cids(dev, xbt, policy);
 	if (!err)
 		err = policy_read_limits(dev, xbt, policy);
@@ -154,18 +161,27 @@ static int policy_read_keys(struct xenbus_device *dev, struct xenbus_transaction
 
 struct xvsock_policy *xvsock_policy_read(struct xenbus_device *dev, bool ports)
 {
-	struct xvsock_policy *policy = kzalloc(sizeof(*policy), GFP_KERNEL);
+	struct xvsock_policy *policy = kmalloc(sizeof(*policy), GFP_KERNEL);
+	unsigned int tries = POLICY_TRIES;
 	struct xenbus_transaction xbt;
-	int err;
+	int err, end;
 
 	if (!policy)
 		return ERR_PTR(-ENOMEM);
-	/* dom0 writes them at once. This one only reads, so its end cannot fail. */
-	err = xenbus_transaction_start(&xbt);
-	if (!err) {
+	/*
+	 * dom0 writes or removes them at once, but what is read within a transaction need not
+	 * be of one moment. Whether it was, xenstored says at its end: it is not aborted, though
+	 * it only reads and whatever has been found.
+	 */
+	do {
+		err = xenbus_transaction_start(&xbt);
+		if (err)
+			break;
 		err = policy_read_keys(dev, xbt, ports, policy);
-		xenbus_transaction_end(xbt, 1);
-	}
+		end = xenbus_transaction_end(xbt, 0);
+		if (end)
+			err = end;
+	} while (end == -EAGAIN && --tries);
 	if (!err)
 		return policy;
 	kfree(policy);

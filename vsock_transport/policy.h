@@ -35,7 +35,8 @@ struct xvsock_policy {
  * nothing. To be freed by kfree(). Sleeps.
  *
  * ERR_PTR: -EINVAL if a CID cannot be that domain's, which is logged; -ENOENT if the
- * half is gone; -ENOMEM and -ENOSPC if it may succeed later.
+ * half is gone; -ENOMEM, -ENOSPC and, if dom0 writes all the time, -EAGAIN: it may succeed
+ * later. Others are xenstored's.
  */
 struct xvsock_policy *xvsock_policy_read(struct xenbus_device *dev, bool ports);
 
