@@ -38,12 +38,13 @@
  */
 #define LINK_HELD_PAGES 16
 
-/* A failure of our own, like a lack of memory, is tried again. */
+/* After what passes, like a lack of memory, it is tried again. */
 #define LINK_RETRY HZ
 
 /*
- * How often a half may begin anew in LINK_RETRY. Each time costs it a page and
- * about ten requests to xenstored, and the peer that causes it a single write.
+ * How often a half may begin anew in LINK_RETRY. Each time costs it a page and about
+ * 25 requests to xenstored, and the peer that causes it a single write. The requests: two
+ * or three changes of its state are 4 each, the policy 8, and 5 to 7 the rest.
  */
 #define LINK_BEGINNINGS 10
 
@@ -51,7 +52,7 @@ struct xvsock_link {
 	struct xenbus_device *dev;
 	bool frontend;
 	struct mutex lock; /* serialises coming up and going down; protects what follows */
-	bool suspended; /* the domain is about to be saved: stay down */
+	bool suspended; /* the domain is about to be saved, or the link is removed: stay down */
 	struct ratelimit_state beginnings;
 	struct xvsock_peer *peer; /* NULL while down */
 	grant_ref_t ring_ref; /* backend: the frontend's offer that we took */
@@ -146,7 +147,8 @@ static void link_on_broken(struct xvsock_peer *peer)
 /* The peer can cause some of these at will, so they must not fill the log. */
 static void link_error(struct xvsock_link *link, int err, const char *what)
 {
-	dev_warn_ratelimited(&link->dev->dev, "%s failed: %d\n", what, err);
+	if (err != -EEXIST) /* xvsock_peer_claim() says more about that */
+		dev_warn_ratelimited(&link->dev->dev, "%s failed: %d\n", what, err);
 	if (xvsock_link_error_passes(err))
 		queue_delayed_work(xvsock_control_wq, &link->retry_work, LINK_RETRY);
 	else
@@ -171,6 +173,24 @@ static void link_policy_changed(struct xenbus_watch *watch, const char *path, co
 	link_renew_policy(container_of(watch, struct xvsock_link, policy_watch));
 }
 
+/*
+ * Begun with the first state of the other half, and not by probe: there are kernels whose
+ * xenbus does not call remove when its own watch of that state fails after probe, and nobody
+ * would end this one.
+ */
+static bool link_watch_policy(struct xvsock_link *link)
+{
+	int err;
+
+	lockdep_assert_held(&link->lock);
+	if (link->policy_watch.node)
+		return true;
+	err = xvsock_policy_watch(&link->policy_watch, link->dev, link_policy_changed);
+	if (err)
+		link_error(link, err, "watching what dom0 changes");
+	return !err;
+}
+
 static void link_retry_work(struct work_struct *work)
 {
 	struct xvsock_link *link = container_of(to_delayed_work(work), struct xvsock_link,
@@ -190,24 +210,28 @@ static bool link_may_begin(struct xvsock_link *link)
 	return false;
 }
 
-/* `version` is that of the link; 0 for a plain one. ERR_PTR. */
-static struct xvsock_peer *link_create_peer(struct xvsock_link *link, unsigned int version)
+/*
+ * `version` is that of the link; 0 for a plain one. The peer has its CIDs before it can send
+ * anything. The caller takes the link down after an error.
+ */
+static int link_create_peer(struct xvsock_link *link, unsigned int version)
 {
 	struct xvsock_policy *policy = xvsock_policy_read(link->dev, version > 0);
 	struct xvsock_peer *peer;
 
 	if (IS_ERR(policy))
-		return ERR_CAST(policy);
+		return PTR_ERR(policy);
 	peer = xvsock_peer_create(link->dev->otherend_id, policy);
 	if (!peer) {
 		kfree(policy);
-		return ERR_PTR(-ENOMEM);
+		return -ENOMEM;
 	}
 	peer->on_broken = link_on_broken;
 	peer->link = link;
 	if (version >= XVSOCK_LINK_VERSION_WIDE)
 		peer->layout = VCHAN_LAYOUT_WIDE;
-	return peer;
+	link->peer = peer;
+	return xvsock_peer_claim(peer);
 }
 
 static struct xvsock_link *link_create(struct xenbus_device *dev, bool frontend,
@@ -235,8 +259,11 @@ static void link_remove(struct xenbus_device *dev)
 {
 	struct xvsock_link *link = dev_get_drvdata(&dev->dev);
 
+	/* xenbus has stopped the other watch. No work brings it up again, or begins this one. */
+	mutex_lock(&link->lock);
+	link->suspended = true;
+	mutex_unlock(&link->lock);
 	xvsock_policy_unwatch(&link->policy_watch);
-	/* xenbus has stopped the other watch, so nothing but these works brings it up again. */
 	cancel_delayed_work_sync(&link->retry_work);
 	mutex_lock(&link->lock);
 	link_down(link);
@@ -298,19 +325,19 @@ static void front_connect(struct xvsock_link *link)
 
 	/* So that Initialised is a change, which the backend is told of. */
 	link_switch(link, XenbusStateInitialising);
-	peer = link_create_peer(link, version);
-	err = PTR_ERR_OR_ZERO(peer);
+	err = link_create_peer(link, version);
 	if (err) {
+		link_down(link);
 		link_error(link, err, "reading what dom0 says of the link");
 		return;
 	}
+	peer = link->peer;
 	err = peer->path->control_offer(peer);
 	if (err) {
-		xvsock_peer_put(peer);
+		link_down(link);
 		link_error(link, err, "making a control page");
 		return;
 	}
-	link->peer = peer;
 	err = xvsock_link_publish(dev->nodename, peer->offer, peer->control.event.port, version);
 	if (err) {
 		link_down(link);
@@ -328,7 +355,7 @@ static void front_changed(struct xenbus_device *dev, enum xenbus_state backend)
 
 	mutex_lock(&link->lock);
 	link_revoke_held(link);
-	if (link->suspended)
+	if (link->suspended || !link_watch_policy(link))
 		goto unlock;
 	switch (backend) {
 	case XenbusStateInitWait:
@@ -354,12 +381,7 @@ static void front_changed(struct xenbus_device *dev, enum xenbus_state backend)
 	case XenbusStateConnected:
 		if (dev->state != XenbusStateInitialised || !link->peer)
 			break;
-		err = xvsock_peer_up(link->peer);
-		if (err) {
-			link_down(link);
-			link_error(link, err, "taking its place among the links");
-			break;
-		}
+		xvsock_peer_up(link->peer);
 		link_switch(link, XenbusStateConnected);
 		break;
 	case XenbusStateClosing:
@@ -380,15 +402,9 @@ unlock:
 static int front_probe(struct xenbus_device *dev, const struct xenbus_device_id *id)
 {
 	struct xvsock_link *link = link_create(dev, true, front_changed);
-	int err;
 
 	if (!link)
 		return -ENOMEM;
-	err = xvsock_policy_watch(&link->policy_watch, dev, link_policy_changed);
-	if (err) {
-		kfree(link);
-		return err;
-	}
 	link_switch(link, XenbusStateInitialising);
 	return 0;
 }
@@ -443,26 +459,21 @@ static void back_connect(struct xvsock_link *link)
 	if (!link_may_begin(link))
 		return;
 
-	peer = link_create_peer(link, version);
-	err = PTR_ERR_OR_ZERO(peer);
+	err = link_create_peer(link, version);
 	if (err) {
+		link_down(link);
 		link_error(link, err, "reading what dom0 says of the link");
 		return;
 	}
+	peer = link->peer;
 	err = peer->path->control_attach(peer, ref, port);
 	if (err) {
-		xvsock_peer_put(peer);
+		link_down(link);
 		link_error(link, err, "attaching to the control page");
 		return;
 	}
-	link->peer = peer;
 	link->ring_ref = ref;
-	err = xvsock_peer_up(peer);
-	if (err) {
-		link_down(link);
-		link_error(link, err, "taking its place among the links");
-		return;
-	}
+	xvsock_peer_up(peer);
 	link_switch(link, XenbusStateConnected);
 	peer->path->control_take(peer); /* after Connected: see front_changed() */
 }
@@ -490,7 +501,7 @@ static void back_changed(struct xenbus_device *dev, enum xenbus_state frontend)
 	int err;
 
 	mutex_lock(&link->lock);
-	if (link->suspended)
+	if (link->suspended || !link_watch_policy(link))
 		goto unlock;
 	switch (frontend) {
 	case XenbusStateInitialising:
@@ -525,15 +536,9 @@ static int back_probe(struct xenbus_device *dev, const struct xenbus_device_id *
 
 	if (!link)
 		return -ENOMEM;
-	err = xvsock_policy_watch(&link->policy_watch, dev, link_policy_changed);
-	if (err)
-		goto free;
 	err = back_wait(link);
-	if (!err)
-		return 0;
-	xvsock_policy_unwatch(&link->policy_watch);
-free:
-	kfree(link);
+	if (err)
+		kfree(link);
 	return err;
 }
 
@@ -548,7 +553,6 @@ free:
 static int plain_open(struct xvsock_link *link)
 {
 	struct xvsock_plain_ports connect, accept;
-	struct xvsock_peer *peer = link->peer;
 	unsigned int state;
 	int err;
 
@@ -559,31 +563,27 @@ static int plain_open(struct xvsock_link *link)
 		err = link_read(link->dev->nodename, "state", &state);
 	if (err)
 		return err;
-	if (peer && state != XenbusStateConnected) {
+	if (link->peer && state != XenbusStateConnected) {
 		/* dom0 has removed the link and made it anew, before we saw it. */
 		link_down(link);
-		peer = NULL;
 		link_switch(link, XenbusStateInitialising);
 	}
-	if (!peer) {
-		peer = link_create_peer(link, 0);
-		if (IS_ERR(peer))
-			return PTR_ERR(peer);
-		err = xvsock_plain_init(peer);
-		if (err) {
-			xvsock_peer_put(peer);
-			return err;
-		}
-	} else {
-		err = xvsock_policy_renew(link->dev, peer);
-		if (err)
-			return err;
+	if (link->peer) {
+		err = xvsock_policy_renew(link->dev, link->peer);
+		if (!err)
+			xvsock_plain_set_ports(link->peer, &connect, &accept);
+		return err;
 	}
-	xvsock_plain_set_ports(peer, &connect, &accept);
-	if (link->peer)
-		return 0;
-	link->peer = peer;
-	return xvsock_plain_open(peer);
+	err = link_create_peer(link, 0);
+	if (!err)
+		err = xvsock_plain_init(link->peer);
+	if (err) {
+		link_down(link);
+		return err;
+	}
+	xvsock_plain_set_ports(link->peer, &connect, &accept);
+	xvsock_plain_open(link->peer);
+	return 0;
 }
 
 static void plain_changed(struct xenbus_device *dev, enum xenbus_state dom0)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The peers that can be reached now, and how one comes and goes. */
+#include <linux/ratelimit.h>
 #include <linux/slab.h>
 #include <net/sock.h>
 
@@ -18,7 +19,7 @@
 static LIST_HEAD(peers);
 static DEFINE_SPINLOCK(peers_lock);
 
-/* Peers in the list with whose links dom0 says which CID is ours; under peers_lock. */
+/* Under peers_lock: peers in the list with whose links dom0 says which CID is ours. */
 static unsigned int own_cid_users;
 
 bool xvsock_suspending;
@@ -67,6 +68,7 @@ void xvsock_peer_put(struct xvsock_peer *peer)
 	kref_put(&peer->ref, peer_free);
 }
 
+/* The one that has this CID, be it reachable or not. */
 static struct xvsock_peer *peer_find_locked(u32 cid)
 {
 	struct xvsock_peer *peer;
@@ -99,8 +101,10 @@ void xvsock_peer_expect_own_cid(u32 cid)
 	spin_unlock(&peers_lock);
 }
 
-int xvsock_peer_up(struct xvsock_peer *peer)
+int xvsock_peer_claim(struct xvsock_peer *peer)
 {
+	/* It is tried again every second, by each link that must wait. */
+	static DEFINE_RATELIMIT_STATE(warnings, 60 * HZ, 10);
 	const char *objection;
 	u32 before, own;
 
@@ -115,14 +119,22 @@ int xvsock_peer_up(struct xvsock_peer *peer)
 	}
 	spin_unlock(&peers_lock);
 	if (objection) {
-		pr_warn_ratelimited("xen_vsock: no link to domain %u, CID %u, with CID %u here: %s\n",
-				    peer->domid, peer->cid, own, objection);
+		if (__ratelimit(&warnings))
+			pr_warn("xen_vsock: no link to domain %u, CID %u, with CID %u here yet: %s\n",
+				peer->domid, peer->cid, own, objection);
 		return -EEXIST;
 	}
 	if (own != before)
 		pr_info("xen_vsock: CID %u, was %u\n", own, before);
-	trace_xvsock_peer(peer->cid, true);
 	return 0;
+}
+
+void xvsock_peer_up(struct xvsock_peer *peer)
+{
+	spin_lock(&peers_lock);
+	peer->reachable = true;
+	spin_unlock(&peers_lock);
+	trace_xvsock_peer(peer->cid, true);
 }
 
 struct xvsock_peer *xvsock_peer_find(u32 cid)
@@ -131,18 +143,22 @@ struct xvsock_peer *xvsock_peer_find(u32 cid)
 
 	spin_lock(&peers_lock);
 	peer = peer_find_locked(cid);
-	if (peer)
+	if (peer && peer->reachable)
 		xvsock_peer_get(peer);
+	else
+		peer = NULL;
 	spin_unlock(&peers_lock);
 	return peer;
 }
 
 bool xvsock_peer_exists(u32 cid)
 {
+	struct xvsock_peer *peer;
 	bool exists;
 
 	spin_lock(&peers_lock);
-	exists = peer_find_locked(cid);
+	peer = peer_find_locked(cid);
+	exists = peer && peer->reachable;
 	spin_unlock(&peers_lock);
 	return exists;
 }
@@ -153,7 +169,8 @@ struct xvsock_peer *xvsock_peer_next(struct xvsock_peer *peer)
 
 	spin_lock(&peers_lock);
 	list_for_each_entry(other, &peers, node)
-		if ((!peer || other->cid > peer->cid) && (!next || other->cid < next->cid))
+		if (other->reachable && (!peer || other->cid > peer->cid) &&
+		    (!next || other->cid < next->cid))
 			next = other;
 	if (next)
 		xvsock_peer_get(next);
@@ -201,18 +218,24 @@ static void peer_drop_list(struct xvsock_peer *peer, struct list_head *list)
 
 void xvsock_peer_down(struct xvsock_peer *peer, struct xvsock_pages *held)
 {
-	spin_lock(&peers_lock);
-	if (!list_empty(&peer->node))
-		own_cid_users -= !!peer->own_cid;
-	list_del_init(&peer->node);
-	spin_unlock(&peers_lock);
+	bool was_reachable;
 
 	/* Whoever enters a table after this sees it, and leaves again by himself. */
 	spin_lock(&peer->lock);
 	peer->up = false;
 	spin_unlock(&peer->lock);
 
-	trace_xvsock_peer(peer->cid, false);
+	/* When nobody can connect by its CIDs any more, others may have them. */
+	spin_lock(&peers_lock);
+	if (!list_empty(&peer->node))
+		own_cid_users -= !!peer->own_cid;
+	list_del_init(&peer->node);
+	was_reachable = peer->reachable;
+	peer->reachable = false;
+	spin_unlock(&peers_lock);
+
+	if (was_reachable)
+		trace_xvsock_peer(peer->cid, false);
 	if (peer->plain)
 		xvsock_plain_close(peer);
 	peer->path->control_close(peer, held);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A peer: another domain on this host that we have a working link to, for as
- * long as that link stands. When the link goes and comes back, that is a new
+ * A peer: another domain on this host that we have a link to, from when that
+ * comes up for as long as it stands. When the link goes and comes back, that is a new
  * peer object; connections of the old one end with it.
  *
  * Locks, outermost first:
@@ -83,7 +83,9 @@ struct xvsock_peer {
 	domid_t domid;
 	u32 cid;
 	u32 own_cid; /* what dom0 says with this link that ours is, or 0 */
-	struct list_head node; /* in the list of peers, under peers_lock */
+	/* Under peers_lock: */
+	struct list_head node; /* in the list of those that have their CIDs */
+	bool reachable; /* connect() finds it */
 
 	/* A domain without the module: no control channel, and no requests. Else NULL. */
 	struct xvsock_plain *plain;
@@ -152,11 +154,15 @@ struct xvsock_peer *xvsock_peer_create(domid_t domid, struct xvsock_policy *poli
 void xvsock_peer_expect_own_cid(u32 cid);
 
 /*
- * From now on connect() finds the peer, and this domain has the CID that dom0 says with the
- * link. -EEXIST, which is logged, if the peer's CID is that of another link or our own, or
- * if a link that is up says a different one of ours.
+ * The peer has its CID from now on, and this domain the one that dom0 says with the link: before
+ * there is a control channel, over which the peer could connect by them. xvsock_peer_down() gives
+ * both back. -EEXIST, which is logged, if the peer's CID is that of another link or our own, or
+ * if another link says a different one of ours: until that goes.
  */
-int xvsock_peer_up(struct xvsock_peer *peer);
+int xvsock_peer_claim(struct xvsock_peer *peer);
+
+/* From now on connect() finds the peer. */
+void xvsock_peer_up(struct xvsock_peer *peer);
 
 /*
  * Ends all connections with ECONNRESET, closes the control vchan and drops

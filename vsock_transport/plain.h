@@ -102,8 +102,8 @@ int xvsock_plain_init(struct xvsock_peer *peer);
 void xvsock_plain_set_ports(struct xvsock_peer *peer, const struct xvsock_plain_ports *connect,
 			    const struct xvsock_plain_ports *accept);
 
-/* From now on there are connections; -EEXIST as xvsock_peer_up(). */
-int xvsock_plain_open(struct xvsock_peer *peer);
+/* From now on there are connections. */
+void xvsock_plain_open(struct xvsock_peer *peer);
 
 /* The peer is down: nothing is offered any more, and nothing waits for the peer. Sleeps. */
 void xvsock_plain_close(struct xvsock_peer *peer);

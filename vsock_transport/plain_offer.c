@@ -66,17 +66,13 @@ void xvsock_plain_set_ports(struct xvsock_peer *peer, const struct xvsock_plain_
 	spin_unlock(&peer->lock);
 }
 
-int xvsock_plain_open(struct xvsock_peer *peer)
+void xvsock_plain_open(struct xvsock_peer *peer)
 {
-	int err = xvsock_peer_up(peer);
-
-	if (err)
-		return err;
+	xvsock_peer_up(peer);
 	spin_lock(&peer->lock);
 	peer->up = true;
 	xvsock_plain_queue(peer, 0);
 	spin_unlock(&peer->lock);
-	return 0;
 }
 
 /* -- offers ---------------------------------------------------------------- */
