@@ -125,7 +125,7 @@ static enum xvsock_reason conn_make_child(struct xvsock_conn *conn, struct sock 
 	vchild = vsock_sk(child);
 
 	lock_sock_nested(child, SINGLE_DEPTH_NESTING);
-	vsock_addr_init(&vchild->local_addr, xvsock_local_cid(), conn->dst_port);
+	vsock_addr_init(&vchild->local_addr, xvsock_peer_own_cid(peer), conn->dst_port);
 	vsock_addr_init(&vchild->remote_addr, peer->cid, conn->src_port);
 	/* Other transports may be loaded; the socket must come to this one. */
 	if (vsock_assign_transport(vchild, vsock_sk(listener)) || !xvsock_is_ours(vchild)) {
@@ -187,18 +187,23 @@ enum xvsock_reason xvsock_conn_give_socket(struct xvsock_conn *conn, struct sock
 	return reason;
 }
 
-struct sock *xvsock_conn_find_listener(u32 port)
+struct sock *xvsock_conn_find_listener(const struct xvsock_peer *peer, u32 port)
 {
+	/* A listener may be bound to what was our CID before another link came. */
+	u32 cids[] = { xvsock_peer_own_cid(peer), xvsock_local_cid() };
 	struct sockaddr_vm addr;
 	struct sock *listener;
+	unsigned int i;
 
-	vsock_addr_init(&addr, xvsock_local_cid(), port);
-	listener = vsock_find_bound_socket(&addr);
-	if (!listener)
-		return NULL;
-	if (READ_ONCE(listener->sk_state) == TCP_LISTEN && !sk_acceptq_is_full(listener))
-		return listener;
-	sock_put(listener);
+	for (i = 0; i < ARRAY_SIZE(cids); i++) {
+		vsock_addr_init(&addr, cids[i], port);
+		listener = vsock_find_bound_socket(&addr);
+		if (!listener)
+			continue;
+		if (READ_ONCE(listener->sk_state) == TCP_LISTEN && !sk_acceptq_is_full(listener))
+			return listener;
+		sock_put(listener);
+	}
 	return NULL;
 }
 
@@ -215,7 +220,7 @@ enum xvsock_reason xvsock_conn_accept(struct xvsock_peer *peer, struct xvsock_se
 	spin_lock(&peer->lock);
 	allowed = conn_is_allowed(peer, request->dst_port);
 	spin_unlock(&peer->lock);
-	listener = allowed ? xvsock_conn_find_listener(request->dst_port) : NULL;
+	listener = allowed ? xvsock_conn_find_listener(peer, request->dst_port) : NULL;
 	if (!listener)
 		return XVSOCK_REASON_REFUSED;
 

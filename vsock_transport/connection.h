@@ -150,8 +150,11 @@ void xvsock_conn_answered(struct xvsock_conn *conn, const struct xvsock_message 
 enum xvsock_reason xvsock_conn_give_socket(struct xvsock_conn *conn, struct sock *listener,
 					   struct xvsock_served *served);
 
-/* Who listens on that port and has room, referenced, or NULL. To be looked at again when locked. */
-struct sock *xvsock_conn_find_listener(u32 port);
+/*
+ * Who listens for this peer on that port and has room, referenced, or NULL. To be looked at again
+ * when locked.
+ */
+struct sock *xvsock_conn_find_listener(const struct xvsock_peer *peer, u32 port);
 
 /* A new connection, referenced by the caller, or NULL. */
 struct xvsock_conn *xvsock_conn_create(struct xvsock_peer *peer, bool initiator);

@@ -10,6 +10,7 @@
 #include "peer.h"
 #include "plain.h"
 #include "policy.h"
+#include "suspend.h"
 #include "trace.h"
 #include "transport.h"
 
@@ -21,6 +22,9 @@ static DEFINE_SPINLOCK(peers_lock);
 
 /* Under peers_lock: peers in the list with whose links dom0 says which CID is ours. */
 static unsigned int own_cid_users;
+
+/* Likewise: dom0 has said it once. It stays when those links go, and services bound to it. */
+static bool own_cid_given;
 
 bool xvsock_suspending;
 
@@ -93,12 +97,37 @@ static const char *peer_objection(const struct xvsock_peer *peer, u32 own)
 	return NULL;
 }
 
+static void peer_set_own_cid(u32 cid)
+{
+	u32 before = xvsock_local_cid();
+
+	lockdep_assert_held(&peers_lock);
+	xvsock_set_local_cid(cid);
+	if (before && cid != before)
+		pr_info("xen_vsock: CID %u, was %u\n", cid, before);
+}
+
 void xvsock_peer_expect_own_cid(u32 cid)
 {
 	spin_lock(&peers_lock);
-	if (!own_cid_users && !peer_find_locked(cid))
-		xvsock_set_local_cid(cid);
+	if (!own_cid_users && !peer_find_locked(cid)) {
+		peer_set_own_cid(cid);
+		own_cid_given = true;
+	}
 	spin_unlock(&peers_lock);
+}
+
+void xvsock_peer_default_own_cid(u32 cid)
+{
+	spin_lock(&peers_lock);
+	if (!own_cid_given)
+		peer_set_own_cid(cid);
+	spin_unlock(&peers_lock);
+}
+
+u32 xvsock_peer_own_cid(const struct xvsock_peer *peer)
+{
+	return peer->own_cid ? peer->own_cid : xvsock_cid_of(xvsock_own_domid());
 }
 
 int xvsock_peer_claim(struct xvsock_peer *peer)
@@ -106,16 +135,21 @@ int xvsock_peer_claim(struct xvsock_peer *peer)
 	/* It is tried again every second, by each link that must wait. */
 	static DEFINE_RATELIMIT_STATE(warnings, 60 * HZ, 10);
 	const char *objection;
-	u32 before, own;
+	u32 own;
 
 	spin_lock(&peers_lock);
-	before = xvsock_local_cid();
-	own = peer->own_cid ? peer->own_cid : before;
+	own = peer->own_cid ? peer->own_cid : xvsock_local_cid();
+	/* What dom0 has said once is no claim against who has this CID now. */
+	if (own == peer->cid && !peer->own_cid && !own_cid_users) {
+		own = xvsock_peer_own_cid(peer);
+		own_cid_given = false;
+	}
 	objection = peer_objection(peer, own);
 	if (!objection) {
 		list_add_tail(&peer->node, &peers);
 		own_cid_users += !!peer->own_cid;
-		xvsock_set_local_cid(own);
+		own_cid_given |= !!peer->own_cid;
+		peer_set_own_cid(own);
 	}
 	spin_unlock(&peers_lock);
 	if (objection) {
@@ -124,8 +158,6 @@ int xvsock_peer_claim(struct xvsock_peer *peer)
 				peer->domid, peer->cid, own, objection);
 		return -EEXIST;
 	}
-	if (own != before)
-		pr_info("xen_vsock: CID %u, was %u\n", own, before);
 	return 0;
 }
 

@@ -149,9 +149,12 @@ struct xvsock_peer *xvsock_peer_create(domid_t domid, struct xvsock_policy *poli
 
 /*
  * A link will say, when it comes up, that our CID is this. So that programs that begin before
- * find it, it is ours already, unless it is in use or links that are up say another one.
+ * find it, it is ours already, unless it is in use or other links say another one.
  */
 void xvsock_peer_expect_own_cid(u32 cid);
+
+/* The CID that is ours as long as dom0 has given us none. */
+void xvsock_peer_default_own_cid(u32 cid);
 
 /*
  * The peer has its CID from now on, and this domain the one that dom0 says with the link: before
@@ -176,6 +179,9 @@ void xvsock_peer_down(struct xvsock_peer *peer, struct xvsock_pages *held);
 struct xvsock_peer *xvsock_peer_find(u32 cid);
 
 bool xvsock_peer_exists(u32 cid);
+
+/* The CID by which this peer knows us, whatever other links say. */
+u32 xvsock_peer_own_cid(const struct xvsock_peer *peer);
 
 /*
  * The peer with the next higher CID after this one, whose reference it takes

@@ -224,9 +224,9 @@ put:
 
 static void offer_serve(struct xvsock_conn *conn)
 {
-	struct sock *listener = xvsock_conn_find_listener(conn->dst_port);
-	enum xvsock_reason reason = XVSOCK_REASON_REFUSED;
 	struct xvsock_peer *peer = conn->peer;
+	struct sock *listener = xvsock_conn_find_listener(peer, conn->dst_port);
+	enum xvsock_reason reason = XVSOCK_REASON_REFUSED;
 
 	trace_xvsock_conn(conn, XVSOCK_TRACE_REQUESTED, 0);
 	if (listener) {

@@ -5,7 +5,6 @@
 #include <uapi/linux/vsockmon.h>
 
 #include "connection.h"
-#include "transport.h"
 
 /* The payload of one packet at most, which is captured in atomic context. */
 #define TAP_PAYLOAD_MAX 16384u
@@ -24,6 +23,7 @@ static struct sk_buff *tap_build(void *opaque)
 	const struct tap_packet *packet = opaque;
 	const struct xvsock_conn *conn = packet->conn;
 	bool as_asked = packet->tx == conn->initiator; /* from src_port to dst_port */
+	u32 own_cid = xvsock_peer_own_cid(conn->peer);
 	struct af_vsockmon_hdr *header;
 	struct sk_buff *skb;
 
@@ -31,8 +31,8 @@ static struct sk_buff *tap_build(void *opaque)
 	if (!skb)
 		return NULL;
 	header = skb_put_zero(skb, sizeof(*header));
-	header->src_cid = cpu_to_le64(packet->tx ? xvsock_local_cid() : conn->peer->cid);
-	header->dst_cid = cpu_to_le64(packet->tx ? conn->peer->cid : xvsock_local_cid());
+	header->src_cid = cpu_to_le64(packet->tx ? own_cid : conn->peer->cid);
+	header->dst_cid = cpu_to_le64(packet->tx ? conn->peer->cid : own_cid);
 	header->src_port = cpu_to_le32(as_asked ? conn->src_port : conn->dst_port);
 	header->dst_port = cpu_to_le32(as_asked ? conn->dst_port : conn->src_port);
 	header->op = cpu_to_le16(packet->op);
