@@ -4,19 +4,20 @@
  * frontends through xenbus, backends in guests not at all; so one device that
  * stands for the module is called for all links. Xenstore works in both calls.
  *
- * A restored domain is a new one, with another domid and CID, and dom0 has to
- * make its links again. One that goes on after all, or after a checkpoint,
- * finds its links where they were.
+ * A restored domain is a new one, with another domid, and dom0 has to make its links
+ * again. Its CID is another one, too, unless dom0 had given it: that stays, so that
+ * services find it until the links say it again, or another one. A domain that goes on
+ * after all, or after a checkpoint, finds its links where they were.
  */
 #include <linux/module.h>
 #include <linux/platform_device.h>
+#include <linux/vm_sockets.h>
 #include <xen/xen.h>
 #include <xen/xenbus.h>
 
 #include "link.h"
 #include "peer.h"
 #include "suspend.h"
-#include "transport.h"
 
 static struct platform_device *suspend_device;
 static bool restored; /* and the links of before are still there */
@@ -43,7 +44,7 @@ int xvsock_find_local_cid(void)
 	unsigned int domid;
 
 	if (xen_initial_domain()) {
-		xvsock_set_local_cid(VMADDR_CID_HOST);
+		xvsock_peer_default_own_cid(VMADDR_CID_HOST);
 		return 0;
 	}
 	if (xenbus_scanf(XBT_NIL, "domid", "", "%u", &domid) != 1 ||
@@ -52,7 +53,7 @@ int xvsock_find_local_cid(void)
 		return -ENODEV;
 	}
 	WRITE_ONCE(own_domid, domid);
-	xvsock_set_local_cid(xvsock_cid_of(domid));
+	xvsock_peer_default_own_cid(xvsock_cid_of(domid));
 	return 0;
 }
 
@@ -75,10 +76,7 @@ static int suspend_thaw(struct device *dev)
 
 static int suspend_restore(struct device *dev)
 {
-	u32 before = xvsock_local_cid();
-
 	xvsock_find_local_cid();
-	pr_info("xen_vsock: CID %u, was %u\n", xvsock_local_cid(), before);
 	WRITE_ONCE(restored, true);
 	return 0;
 }

@@ -6,7 +6,7 @@
 #include <xen/interface/xen.h>
 
 /*
- * Learns the domid, and sets the local CID that a domain has as long as no link says
+ * Learns the domid, and sets the local CID that a domain has as long as no link has said
  * otherwise (policy.h): dom0 is the host; a guest reads its domid in xenstore, where only
  * dom0 can write it. -ENODEV if it is not there. Sleeps.
  */
