@@ -67,6 +67,21 @@ TEST_F(peer_list, has_the_cids_and_limits_that_dom0_has_given) {
     EXPECT_EQ(resolver::resolve(stream_protocol::endpoint(70000, 80)).front().host_name(), "web");
 }
 
+TEST_F(peer_list, has_no_links_that_the_module_refuses_for_their_cids) {
+    for (const auto* cid : {"0", "1", "2", "4294967295", "4294967296", "-1", "3x", ""}) {
+        fake_xenstore::put("device/vsock/1/peer-cid", cid);
+        EXPECT_EQ(read_links().size(), 2U) << cid << " is no CID of a guest";
+    }
+    for (const auto* cid : {"3", "4294967294"}) {
+        fake_xenstore::put("device/vsock/1/peer-cid", cid);
+        EXPECT_EQ(read_links().size(), 3U) << cid;
+    }
+    fake_xenstore::put("device/vsock/1/backend-id", "0");
+    EXPECT_EQ(read_links().size(), 2U) << "dom0's CID is 2";
+    fake_xenstore::put("device/vsock/1/peer-cid", "2");
+    EXPECT_EQ(read_links().size(), 3U);
+}
+
 TEST_F(peer_list, counters_belong_to_the_peer_with_their_cid) {
     const auto counted = counters::parse_snapshot(
         "cid=3 domid=1 initiated=2 accepted=3 tx_bytes=1000 rx_bytes=2000\ncid=20 domid=18 tx_bytes=5\n", "");

@@ -31,6 +31,12 @@ std::optional<cid_type> fixed_cid(std::string_view host) {
     return parse_number(host);
 }
 
+/// As the module judges what dom0 has written: dom0's CID is nobody else's, and the reserved ones are no
+/// domain's.
+bool may_be_cid_of(std::uint32_t domid, cid_type cid) {
+    return domid == 0 ? cid == dom0_cid : cid > dom0_cid && cid < any_cid;
+}
+
 std::optional<std::uint64_t> read_limit(const xenstore::view& nodes, const std::string& path) {
     const auto text = nodes.read(path);
     if (!text)
@@ -46,7 +52,7 @@ std::optional<known_link> read_link(const xenstore::view& nodes, const std::stri
     if (!domid || *domid >= 0x7ff0) // DOMID_FIRST_RESERVED
         return std::nullopt;
     const auto cid = parse_number(read("peer-cid").value_or(std::to_string(*domid + 2)));
-    if (!cid)
+    if (!cid || !may_be_cid_of(*domid, *cid))
         return std::nullopt; // nor does the module take it for a link
     return known_link{.peer = {.name = read("peer-name").value_or(""), .cid = *cid},
                       .domid = static_cast<std::uint16_t>(*domid),
