@@ -92,6 +92,38 @@ void link_ends_after_close(arena& at) {
     require(at.must_end(pair.socket, {0}).bytes == data.size(), "bytes sent before the close are lost");
 }
 
+// What is sent after the close is never read, for it could go on for ever.
+void sends_after_close(arena& at, bool initiator) {
+    const std::vector<std::uint8_t> data(400, 'z');
+    outcome result;
+    // Whether the victim has seen the close before the rest comes, only time can tell.
+    for (auto pause = 50ms; pause < 300ms; pause *= 2) {
+        const auto pair = at.connected(initiator, action::late);
+        require(pair.ours->send(data, patience), "the ring has no room");
+        pair.ours->set_live(live::closed);
+        std::this_thread::sleep_for(pause);
+        pair.ours->try_send(data);
+        result = at.must_end(pair.socket, {0});
+        at.victim.close_all(at.own_cid);
+        if (result.bytes == data.size())
+            return;
+    }
+    fail(fmt::format("the victim reads {} bytes, of which {} came before the close", result.bytes,
+                     data.size()));
+}
+
+// dom0 withdraws the port: the connection goes, though we have closed it and the victim's program has not.
+void forbidden_after_close(arena& at) {
+    const auto pair = at.connected(true, action::idle);
+    require(pair.ours->send(std::vector<std::uint8_t>(400, 'f'), patience), "the ring has no room");
+    pair.ours->set_live(live::closed);
+    const auto accept = at.peer_link.their_key("accept");
+    at.dom0.run(fmt::format("xenstore-write {} none", accept));
+    const auto answer = at.peer_link.next_answer(pair.ours->id(), patience);
+    at.dom0.run(fmt::format("xenstore-rm {}", accept));
+    require(answer && answer->op == op::reset, "the victim keeps a connection at a port that is withdrawn");
+}
+
 // The victim connects at the moment in which the link goes.
 void link_ends_while_connecting(arena& at) {
     const auto pair = at.connecting(action::receive);
@@ -148,6 +180,10 @@ std::vector<attack> ending_attacks() {
         "link-closed", [](arena& at) { link_ends(at, true); }, link_fate::falls);
     add(
         "link-closing", [](arena& at) { link_ends(at, false); }, link_fate::falls);
+    for (const bool initiator : {true, false})
+        add(fmt::format("sends-after-close-{}", initiator ? "initiator" : "acceptor"),
+            [=](arena& at) { sends_after_close(at, initiator); });
+    add("forbidden-after-close", forbidden_after_close);
     add("link-ends-after-close", link_ends_after_close, link_fate::falls);
     add("link-ends-while-connecting", link_ends_while_connecting, link_fate::falls);
     add("new-link-over-old", new_link_over_old, link_fate::either);

@@ -33,6 +33,33 @@ void released_twice(arena& at) {
     require(at.victim.check().violations >= before.violations + 20, "the module counts no violation");
 }
 
+// RELEASED finds no room, for we read nothing: until it does, the vchan is in use by nobody.
+void released_without_room(arena& at) {
+    const by_hand hand(at.peer_link);
+    const auto ours = kept_by_victim(at);
+    const connection stranger(at.peer_link, port_nobody);
+    auto& answers = at.peer_link.page().rx;
+    while (answers.filled() + sizeof(message) <= answers.size) {
+        const auto before = answers.filled();
+        auto request = stranger.request();
+        request.id = at.peer_link.new_id();
+        at.peer_link.send(request);
+        const auto end = std::chrono::steady_clock::now() + patience;
+        while (answers.filled() == before) {
+            require(std::chrono::steady_clock::now() < end, "the victim does not answer a REQUEST");
+            std::this_thread::sleep_for(1ms);
+        }
+    }
+    at.peer_link.send(vchan_message(op::release, ours->request().ring_ref));
+    for (int tick = 0; tick < 40; ++tick) {
+        const auto connections = at.victim.check().connections;
+        require(connections == 0, fmt::format("the victim counts {} connections", connections));
+        std::this_thread::sleep_for(10ms);
+    }
+    require(at.peer_link.next({op::released}, link::any_id, patience).has_value(),
+            "the victim does not release the vchan");
+}
+
 // The page of an open connection, of no connection, and none at all.
 void release_of_what_is_not_kept(arena& at) {
     const by_hand hand(at.peer_link);
@@ -316,6 +343,7 @@ std::vector<attack> kept_attacks() {
         list.push_back({"kept." + std::move(name), fate, std::move(run)});
     };
     add("released-twice", released_twice);
+    add("released-without-room", released_without_room);
     add("release-of-what-is-not-kept", release_of_what_is_not_kept);
     add(
         "released-then-requested", [](arena& at) { released_and_requested(at, true); }, link_fate::falls);
