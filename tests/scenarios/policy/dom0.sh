@@ -62,6 +62,13 @@ make_link() { # A B, with the CIDs of both
     eval "say $2 $1 cid \$cid_$2 peer-cid \$cid_$1"
 }
 
+# While modules run: g1's, which has the backends, sees the link with its keys.
+make_link_live() {
+    xl pause g1
+    make_link "$1" "$2"
+    xl unpause g1
+}
+
 connected() { [ "$(xvsock-peer list | grep -o Connected | wc -l)" = "$1" ]; }
 
 reload() { # GUEST
@@ -148,17 +155,37 @@ say g1 g2 accept none
 refused_alike 7000
 say g1 g2 accept any
 reached 7001 || fail "any does not permit everything"
-for change in $(seq 60); do # and whatever comes last holds
+# Whatever comes last holds, also for who connects meanwhile.
+at g2 "for port in 7000 7001; do while [ ! -e /stop ]; do hold $cid_g1 \$port /h\$port; done > /dev/null 2>&1 & done"
+for change in $(seq 60); do
     say g1 g2 accept $((7000 + change % 2)),9000-9999
 done
-in_time g2 "xvsock ping -c 1 $cid_g1:7000 | grep connected" || fail "the last rule does not hold"
+held() { at g1 "grep -c 'cid=$cid_g2 .*state=established local_port=$1 ' /sys/kernel/debug/xvsock/connections"; }
+in_time g1 "grep 'cid=$cid_g2 .*state=established local_port=7000 ' /sys/kernel/debug/xvsock/connections" || fail "the last rule does not hold"
 refused_alike 7001
+held 7001 && fail "a connection is held at a port that is not permitted any more"
+held 7000 && [ "$output" = 1 ] || fail "not one connection at the port that is permitted"
+at g2 touch /stop
+say g1 g2 accept none
+in_time g2 "grep ended /h7000" || fail "what held connections does not end"
+xenstore-rm "$(half g1 g2)/accept" # absent: any
+in_time g2 "xvsock ping --json -c 1 $cid_g1:7001 | grep connected" || fail "without accept not any port is permitted"
 say g1 g2 accept any
+
+# A frontend enforces its rules, too.
+from_dom0() { xvsock ping --json -c 1 "$cid_g1:$1" | grep "\"$2\""; }
+say g1 dom0 accept 7000
+eventually from_dom0 7001 refused || fail "dom0 reaches a port that is not permitted"
+from_dom0 7000 connected || fail "dom0 does not reach what is permitted"
+at g1 "[ \$(counter 2 denied) -ge 1 ]" || fail "what dom0 may not reach is not counted"
+say g1 dom0 accept any
+eventually from_dom0 7001 connected || fail "any does not permit everything to dom0"
 
 # -- Nobody but dom0 has a hand in it.
 rules=$(half g1 g2)
-at g1 "xenstore-read $rules/accept" || fail "g1 cannot read its rules"
-for key in accept cid peer-cid; do
+say g1 g2 max-connections 100 max-memory 100000000 accept any
+for key in accept cid peer-cid max-connections max-memory made-by; do
+    at g1 "xenstore-read $rules/$key" || fail "g1 cannot read $key"
     at g1 "xenstore-write $rules/$key 1" && fail "g1 can write $key"
     at g1 "xenstore-rm $rules/$key" && fail "g1 can remove $key"
     for guest in g2 g3; do
@@ -177,7 +204,11 @@ echo "$output" | grep "No buffer space" || fail "a second connection"
 at g3 "xvsock ping --json -c 1 $cid_g1:7000 | grep connected" || fail "the limit of g2 hits g3"
 say g1 g2 max-connections 10 accept any
 reached 7000 || fail "a limit that was raised"
-at g2 "xvsock peers --json | jq -c '[.peers[] | [.max_connections, .accept]]'" && [ "$output" = "[[null,null]]" ] || fail "g2's peers"
+say g2 g1 max-connections 1 accept any # of the one that is held, too
+in_time g2 "socat -d -u VSOCK-CONNECT:$cid_g1:7000 - < /dev/null 2>&1 | grep 'No buffer space'" || fail "a second connection of the initiator's"
+say g2 g1 max-connections 100 accept any
+in_time g2 "xvsock ping --json -c 1 $cid_g1:7000 | grep connected" || fail "an initiator's limit that was raised"
+at g2 "xvsock peers --json | jq -c '[.peers[] | [.max_connections, .accept]]'" && [ "$output" = '[[100,"any"]]' ] || fail "g2's peers"
 at g1 "xvsock peers; xvsock peers --json | jq -c '[.peers[] | select(.name == \"g2\") | [.max_connections, .max_memory, .accept]]'"
 echo "$output" | grep -F '[[10,null,"any"]]' || fail "g1's peers: limits"
 send_unread="{ { head -c 1000000 /dev/zero; sleep 1000; } | socat -u - VSOCK-CONNECT:$cid_g1:7005; } > /dev/null 2>&1 &"
@@ -190,6 +221,14 @@ say g1 g2 max-memory 65536 accept any
 at g2 "$send_unread"
 in_time g1 "[ \$(counter $cid_g2 mapped_pages) -ge 1 ]" || fail "no ring within the limit"
 at g1 "[ \$(counter $cid_g2 mapped_pages) -le 16 ]" || fail "more memory than dom0 allows"
+say g1 g2 accept none
+in_time g1 "[ \$(counter $cid_g2 mapped_pages) = 0 ]" || fail "the ring stays"
+say g2 g1 max-memory 100000000 accept any # who grants would give more
+say g1 g2 accept any
+at g2 "$send_unread"
+in_time g1 "[ \$(counter $cid_g2 accepted) -ge 1 ]" || fail "no connection within the limit"
+sleep 3 # a ring that is too large is refused, and asked for again after a second
+at g1 "[ \$(counter $cid_g2 mapped_pages) -le 16 ]" || fail "more memory than dom0 allows is mapped"
 say g1 g2 max-memory much accept none
 say g1 g2 accept any
 in_time g1 "[ \$(counter $cid_g2 mapped_pages) = 0 ]" || fail "the ring stays"
@@ -215,6 +254,18 @@ refuses peer-cid 2 "cannot be the CID of domain"
 refuses peer-cid 4294967295 "cannot be the CID of domain"
 refuses peer-cid g3 "which is no number"
 refuses peer-cid $cid_g2 "another link leads to this CID already"
+# The one that is refused comes up when the other one is gone, without a hand; and so does that one's successor.
+xvsock-peer remove "$DOMID_g1" "$DOMID_g2" || fail "the link cannot be removed"
+eventually connected 4 || fail "the link does not come up when the CID is free: $(xvsock-peer list)"
+at g1 "dmesg -c > /dev/null"
+make_link_live g1 g2
+in_time g1 "dmesg | grep 'another link leads to this CID already'" || fail "nothing is said of a CID that is taken"
+xvsock-peer list
+connected 4 || fail "two links have one CID"
+xvsock-peer remove "$DOMID_g1" "$DOMID_g3" || fail "the link cannot be removed"
+in_time g2 "xvsock ping --json -c 1 $cid_g1:7000 | grep connected" || fail "the successor's link does not come up: $(xvsock-peer list)"
+make_link_live g1 g3
+eventually connected 6 || fail "the links do not come up again: $(xvsock-peer list)"
 refuses peer-cid $cid_g1 "would have the same CID"
 say g1 g3 peer-cid $cid_g3
 refuses cid 2 "cannot be the CID of domain"
@@ -240,4 +291,19 @@ in_time g2 "xvsock ping --json -c 1 $cid_g1:7000 | grep connected" || fail "no l
 at g2 "vsock-stream-test $cid_g1 --gtest_filter=Bind.OnlyToOwnAddresses" || fail "g2 is bound to another CID"
 at g2 "xvsock run env" && echo "$output" | grep "own $cid_g2" || fail "g2 has lost its CID"
 refused_alike 7001
+
+# -- Another link, with a CID, comes: who listens at the old one is found, as long as a peer knows us by that.
+for other in g2 g3 dom0; do
+    xvsock-peer remove "$DOMID_g1" "$(domid_of $other)" || fail "the link with $other cannot be removed"
+done
+reload g1
+xvsock-peer add "$DOMID_g1" "$DOMID_g2" || fail "no link of g1 and g2"
+eventually connected 2 || fail "the link without CIDs does not come up: $(xvsock-peer list)"
+old_cid=$((DOMID_g1 + 2))
+at g1 "xvsock perf --listen vsock:$old_cid:7100 > /perf 2>&1 &"
+in_time g2 "xvsock ping --json -c 1 $old_cid:7100 | grep connected" || fail "nobody listens at g1's domid + 2"
+make_link_live g1 g3
+in_time g1 "dmesg | grep 'CID $cid_g1, was $old_cid'" || fail "g1 has not got its CID"
+in_time g3 "xvsock ping --json -c 1 $cid_g1:7000 | grep connected" || fail "no link of g1 and g3"
+at g2 "xvsock ping --json -c 1 $old_cid:7100 | grep connected" || fail "a listener at the old CID is not found"
 exit $failed
