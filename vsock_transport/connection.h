@@ -227,7 +227,7 @@ void xvsock_conn_sync(struct xvsock_conn *conn);
 /* The link is down. Any context that may sleep; does not wait for the socket. */
 void xvsock_conn_link_lost(struct xvsock_conn *conn);
 
-/* dom0 has withdrawn its port: it is reset, whatever its peer says. Does not wait for the socket. */
+/* dom0 has withdrawn its port: it is reset, whatever its peer says. Waits for no socket. */
 void xvsock_conn_forbid(struct xvsock_conn *conn);
 
 /*

@@ -102,7 +102,7 @@ static struct list_head *vchan_list(struct xvsock_peer *peer, bool server)
 	return server ? &peer->offered : &peer->kept;
 }
 
-/* Of one that the peer wanted back there is only something to tell: it is on no account any more. */
+/* Of one that the peer wanted back there is only something to tell: it is on no account. */
 static bool vchan_counts(const struct xvsock_vchan *vchan)
 {
 	return vchan->server || vchan->state != XVSOCK_VCHAN_TELL;
