@@ -51,6 +51,29 @@ TEST(cid_table, a_chosen_one_stays_its_domains) {
     EXPECT_EQ(cid_table::parse(table.to_text()), table);
 }
 
+TEST(cid_table, what_is_forgotten_is_given_to_others_only_if_chosen) {
+    cid_table table = some_table(2);
+    table.give(uuid(0), 3);
+    EXPECT_EQ(table.forget(uuid(0)), (std::vector<std::uint32_t>{3, first_given_cid}));
+    EXPECT_EQ(table.forget(uuid(0)), std::vector<std::uint32_t>{});
+    EXPECT_EQ(table.find(uuid(0)), std::nullopt);
+    EXPECT_EQ(cid_table::parse(table.to_text()), table);
+    table.give_next(uuid(2), {});
+    EXPECT_EQ(table.find(uuid(2)), first_given_cid + 2);
+    table.give(uuid(3), 3);
+    EXPECT_EQ(table.owner_of(3), uuid(3));
+}
+
+TEST(cid_table, is_copied_only_to_be_changed) {
+    const cid_table table = some_table(1);
+    cid_draft draft(table);
+    EXPECT_EQ(&draft.now(), &table);
+    draft.change().give_next(uuid(1), {});
+    EXPECT_EQ(draft.now().find(uuid(1)), first_given_cid + 1);
+    EXPECT_EQ(draft.changed(), some_table(2));
+    EXPECT_EQ(table, some_table(1));
+}
+
 TEST(cid_table, the_text_and_back) {
     for (const unsigned domains : {0U, 1U, 2U, 100U})
         EXPECT_EQ(cid_table::parse(some_table(domains).to_text()), some_table(domains));

@@ -25,10 +25,16 @@ class daemon_identity : public testing::Test {
 protected:
     std::vector<known_domain> identify_all(const std::vector<running_domain>& running,
                                            const std::string& policy_text = "") {
-        return identify(running, parse_policy(policy_text, "policy"), cids_, holders_);
+        cid_draft draft(cids_);
+        auto known = identify(running, parse_policy(policy_text, "policy"), draft, holders_);
+        recorded_ = draft.changed().has_value();
+        if (recorded_)
+            cids_ = *draft.changed();
+        return known;
     }
 
     cid_table cids_;
+    bool recorded_ = false;
     uuid_holders holders_;
 };
 
@@ -77,7 +83,15 @@ TEST_F(daemon_identity, names_of_two_are_nobodys) {
 TEST_F(daemon_identity, a_cid_of_another) {
     identify_all({runs(1, "a", 1)});
     const auto known = identify_all({runs(2, "b", 2)}, "cid b 65536");
-    EXPECT_NE(known[0].problem.find("recorded for the domain with the UUID " + uuid(1)), std::string::npos);
+    EXPECT_NE(known[0].cid_remark.find("recorded for the UUID " + uuid(1)), std::string::npos);
+    EXPECT_NE(known[0].cid_remark.find("xvsockd --forget " + uuid(1)), std::string::npos);
+    EXPECT_EQ(known[0].problem, "");
+    EXPECT_EQ(known[0].cid, 65537U) << "one of its own";
+    EXPECT_TRUE(recorded_);
+    EXPECT_EQ(identify_all({runs(2, "b", 2)}, "cid b 65536")[0].cid, 65537U);
+    EXPECT_FALSE(recorded_) << "nothing new, whatever the policy wants";
+    cids_.forget(uuid(1));
+    EXPECT_EQ(identify_all({runs(2, "b", 2)}, "cid b 65536")[0].cid, 65536U);
 }
 
 TEST_F(daemon_identity, who_does_not_run_is_nobody) {

@@ -2,8 +2,12 @@
 // xvsockd and xenstored, as they run in dom0: links by policy, and everything that happens to them.
 #include "daemon_fixture.hpp"
 
+#include "daemon/cid_table.hpp"
+#include "daemon/durable_file.hpp"
+
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <sstream>
 
 #include <sys/resource.h>
@@ -135,15 +139,85 @@ TEST_F(xvsockd, addresses_stay) {
     destroy(12);
     start(13, "b", 5); // another one of that name
     daemon_process daemon(host_.folder());
-    EXPECT_TRUE(daemon.says("event=domain-refused domid=13")) << daemon.output();
-    EXPECT_TRUE(daemon.says("CID 70000 is recorded for the domain with the UUID " + uuid_of(2)));
-    EXPECT_FALSE(host_.exists(front(13, 0)));
+    EXPECT_TRUE(daemon.says("event=cid-not-given domid=13")) << daemon.output();
+    EXPECT_TRUE(daemon.says("the CID 70000, which is recorded for the UUID " + uuid_of(2)));
+    EXPECT_EQ(wrong(), "") << daemon.output();
+    EXPECT_EQ(cid(13), "65539") << "its own";
     policy("cid uuid:" + uuid_of(1) + " 80000\nallow * <-> *\n");
     daemon.send(SIGHUP);
     EXPECT_TRUE(daemon.says("event=cid-changed domid=11 name=a from=65537 to=80000")) << daemon.output();
     EXPECT_EQ(wrong(), "") << daemon.output();
     EXPECT_EQ(cid(11), "80000") << "made anew";
     EXPECT_EQ(cid(13), "65539");
+}
+
+// The host starts again: xenstore is empty then, and the file is there.
+TEST_F(xvsockd, addresses_outlive_the_host) {
+    policy("allow * <-> *\n");
+    for (unsigned n = 1; n <= 3; ++n)
+        start(n, fmt::format("g{}", n), n);
+    {
+        daemon_process daemon(host_.folder());
+        ASSERT_EQ(wrong(), "") << daemon.output();
+    }
+    for (unsigned n = 1; n <= 3; ++n)
+        destroy(n);
+    for (unsigned n = 1; n <= 4; ++n)
+        start(n, fmt::format("g{}", 5 - n), 5 - n);
+    host_.remove("/local/domain/0/backend/vsock");
+    daemon_process daemon(host_.folder());
+    ASSERT_EQ(wrong(), "") << daemon.output();
+    for (unsigned n = 1; n <= 4; ++n)
+        EXPECT_EQ(host_.read(front(n, 0) + "/cid"), fmt::format("{}", 65536 + 4 - n));
+}
+
+TEST_F(xvsockd, a_lost_file_of_cids_or_an_older_one_cuts_nobody) {
+    policy("allow * <-> *\n");
+    start(1, "a", 1);
+    std::string older;
+    {
+        daemon_process daemon(host_.folder());
+        ASSERT_EQ(wrong(), "") << daemon.output();
+        older = peer::read_file(cid_file()).value();
+        start(2, "b", 2);
+        start(3, "c", 3);
+        ASSERT_EQ(wrong(), "") << daemon.output();
+        destroy(2); // and so it is known to nothing but the file
+        ASSERT_EQ(wrong(), "") << daemon.output();
+    }
+    host_.write(front(3, 1) + "/state", "4");
+    const auto before = host_.dump();
+    for (const std::string& text : {std::string(), older}) {
+        std::filesystem::remove(cid_file());
+        if (!text.empty())
+            std::ofstream(cid_file(), std::ios::binary) << text;
+        daemon_process daemon(host_.folder());
+        ASSERT_TRUE(daemon.says("event=ready"));
+        EXPECT_TRUE(daemon.says("event=cid-adopted domid=3")) << daemon.output();
+        EXPECT_EQ(difference(host_.dump(), before), "");
+        start(4, "d", 4);
+        EXPECT_TRUE(comes_true([&] { return host_.exists(front(4, 0) + "/state"); })) << daemon.output();
+        EXPECT_EQ(host_.read(front(4, 0) + "/cid"), "65539") << "and not what b may have had";
+        destroy(4);
+        EXPECT_TRUE(comes_true([&] { return host_.dump() == before; })) << daemon.output();
+    }
+}
+
+TEST_F(xvsockd, a_file_of_cids_that_is_not_of_this_host_is_refused) {
+    policy("allow * <-> *\n");
+    start(1, "a", 1);
+    {
+        daemon_process daemon(host_.folder());
+        ASSERT_EQ(wrong(), "") << daemon.output();
+    }
+    peer::cid_table others;
+    others.give_next(uuid_of(9), {});
+    std::ofstream(cid_file(), std::ios::binary) << others.to_text();
+    const auto before = host_.dump();
+    daemon_process daemon(host_.folder());
+    EXPECT_EQ(daemon.wait(), 1);
+    EXPECT_TRUE(daemon.says("the CID 65536 is of the domain with the UUID " + uuid_of(9))) << daemon.output();
+    EXPECT_EQ(difference(host_.dump(), before), "");
 }
 
 TEST_F(xvsockd, without_its_cids_it_does_nothing) {

@@ -78,6 +78,11 @@ std::optional<std::uint32_t> cid_table::find(const std::string& uuid) const {
     return found == current_.end() ? std::nullopt : std::optional(found->second);
 }
 
+std::string cid_table::owner_of(std::uint32_t cid) const {
+    const auto found = owners_.find(cid);
+    return found == owners_.end() ? "" : found->second;
+}
+
 void cid_table::give(const std::string& uuid, std::uint32_t cid) {
     const auto [owner, is_new] = owners_.emplace(cid, uuid);
     if (!is_new && owner->second != uuid)
@@ -94,6 +99,17 @@ void cid_table::give_next(const std::string& uuid, const std::set<std::uint32_t>
         throw cid_taken("all CIDs are given");
     give(uuid, cid);
     next_ = cid + 1;
+}
+
+std::vector<std::uint32_t> cid_table::forget(const std::string& uuid) {
+    std::vector<std::uint32_t> cids;
+    for (const auto& [cid, owner] : owners_)
+        if (owner == uuid)
+            cids.push_back(cid);
+    for (const std::uint32_t cid : cids)
+        owners_.erase(cid);
+    current_.erase(uuid);
+    return cids;
 }
 
 } // namespace xvsock::peer

@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace xvsock::peer {
 
@@ -39,6 +40,9 @@ public:
 
     std::optional<std::uint32_t> find(const std::string& uuid) const;
 
+    /// Whose the CID is or was: a UUID, or empty.
+    std::string owner_of(std::uint32_t cid) const;
+
     /// Gives the domain this CID. Throws cid_taken when another domain has or had it.
     void give(const std::string& uuid, std::uint32_t cid);
 
@@ -46,12 +50,32 @@ public:
     /// when there are none left.
     void give_next(const std::string& uuid, const std::set<std::uint32_t>& reserved);
 
+    /// Nothing up to this CID is given any more, unless it is chosen.
+    void begin_after(std::uint32_t cid) { next_ = cid < next_ ? next_ : cid + 1; }
+
+    /// Takes out all that is recorded for the domain, and returns its CIDs.
+    std::vector<std::uint32_t> forget(const std::string& uuid);
+
     bool operator==(const cid_table&) const = default;
 
 private:
     std::uint32_t next_ = first_given_cid;
     std::map<std::uint32_t, std::string> owners_;
     std::map<std::string, std::uint32_t> current_; ///< by UUID
+};
+
+/// A recorded table, and what is to be recorded in its place: a copy, made only when something is given.
+class cid_draft {
+public:
+    explicit cid_draft(const cid_table& recorded) : recorded_(recorded) {}
+
+    const cid_table& now() const { return changed_ ? *changed_ : recorded_; }
+    cid_table& change() { return changed_ ? *changed_ : changed_.emplace(recorded_); }
+    const std::optional<cid_table>& changed() const { return changed_; }
+
+private:
+    const cid_table& recorded_;
+    std::optional<cid_table> changed_;
 };
 
 } // namespace xvsock::peer

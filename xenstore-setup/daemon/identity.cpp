@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "identity.hpp"
 
+#include "peer_link.hpp"
 #include "uuid.hpp"
 
 #include <algorithm>
@@ -23,17 +24,33 @@ bool is_dom0s_name(const std::string& name) {
     return name == dom0_name || name == "dom0";
 }
 
-/// The CID that the domain is to have, in the table. Throws cid_taken.
-std::uint32_t cid_for(const subject& who, const policy& rules, cid_table& cids) {
-    if (const pin* const chosen = rules.pin_of(who)) {
-        cids.give(who.uuid, chosen->cid);
-    } else if (!cids.find(who.uuid)) {
+/// The domain's CID, which is given to it if it has none. A chosen one that was another's is not given.
+/// Throws cid_taken.
+std::uint32_t cid_for(const known_domain& one, const policy& rules, cid_draft& cids) {
+    const std::string& uuid = one.who.uuid;
+    if (const pin* const chosen = rules.pin_of(one.who); chosen && one.cid_remark.empty()) {
+        if (cids.now().find(uuid) != chosen->cid)
+            cids.change().give(uuid, chosen->cid);
+    } else if (!cids.now().find(uuid)) {
         std::set<std::uint32_t> reserved;
-        for (const pin& one : rules.pins)
-            reserved.insert(one.cid);
-        cids.give_next(who.uuid, reserved);
+        for (const pin& other : rules.pins)
+            reserved.insert(other.cid);
+        cids.change().give_next(uuid, reserved);
     }
-    return *cids.find(who.uuid);
+    return *cids.now().find(uuid);
+}
+
+/// Why the domain does not get the CID that is chosen for it; empty when it does.
+std::string chosen_in_vain(const subject& who, const policy& rules, const cid_table& cids) {
+    const pin* const chosen = rules.pin_of(who);
+    const std::string owner = chosen ? cids.owner_of(chosen->cid) : "";
+    if (owner.empty() || owner == who.uuid)
+        return "";
+    return fmt::format(
+        "line {} of the policy gives it the CID {}, which is recorded for the UUID {}, and its "
+        "own is {}: it gets another CID. Its configuration must name its UUID, as uuid=\"...\", "
+        "or it has a new one with each start; xvsockd --forget {} frees the CID",
+        chosen->line, chosen->cid, owner, who.uuid, owner);
 }
 
 /// Who has each UUID: who had it before, if it still runs, or else the one with the lowest domid.
@@ -80,8 +97,29 @@ std::vector<running_domain> list_running(const xenstore::view& store) {
     return found;
 }
 
+std::vector<linked_cid> list_linked(const xenstore::view& store, const std::vector<running_domain>& running) {
+    std::vector<linked_cid> found;
+    for (const running_domain& one : running) {
+        if (one.uuid.empty())
+            continue;
+        const auto add = [&](const link_ends& ends, end_settings link_settings::*end) {
+            const auto settings = read_settings(store, ends);
+            if (settings && settings->made_by == by_daemon && ((*settings).*end).cid)
+                found.push_back({.id = one.id, .uuid = one.uuid, .cid = *((*settings).*end).cid});
+        };
+        // Its own halves only: they went with the home of whoever had the domid before.
+        for (const domid backend : one.backends)
+            if (backend < one.id)
+                add({backend, one.id}, &link_settings::frontend);
+        for (const domid frontend : one.frontends)
+            if (one.id < frontend)
+                add({one.id, frontend}, &link_settings::backend);
+    }
+    return found;
+}
+
 std::vector<known_domain> identify(const std::vector<running_domain>& running, const policy& rules,
-                                   cid_table& cids, uuid_holders& holders) {
+                                   cid_draft& cids, uuid_holders& holders) {
     holders = holders_now(running, holders);
     std::map<std::string, unsigned> names;
     for (const running_domain& one : running)
@@ -113,6 +151,8 @@ std::vector<known_domain> identify(const std::vector<running_domain>& running, c
             made.problem = "it has no UUID";
         else if (holders[one.uuid] != one.id)
             made.problem = fmt::format("domain {} runs with the same UUID", holders[one.uuid]);
+        if (made.cid == 0 && made.problem.empty())
+            made.cid_remark = chosen_in_vain(made.who, rules, cids.now());
         known.push_back(std::move(made));
     }
     // The chosen ones first, so that the others do not take them.
@@ -121,7 +161,7 @@ std::vector<known_domain> identify(const std::vector<running_domain>& running, c
             if (one.cid != 0 || !one.problem.empty() || (rules.pin_of(one.who) != nullptr) != chosen)
                 continue;
             try {
-                one.cid = cid_for(one.who, rules, cids);
+                one.cid = cid_for(one, rules, cids);
             } catch (const cid_taken& error) {
                 one.problem = error.what();
             }

@@ -31,13 +31,24 @@ std::string read_uuid(const xenstore::view& store, domid id);
 /// All domains that run or have left something, by domid. Reads a fixed number of nodes for each.
 std::vector<running_domain> list_running(const xenstore::view& store);
 
+/// What a link of the daemon's says about one of its domains, which has got the CID from there.
+struct linked_cid {
+    domid id = 0;
+    std::string uuid;
+    std::uint32_t cid = 0;
+};
+
+/// The CIDs that running domains have by the links that the daemon has made.
+std::vector<linked_cid> list_linked(const xenstore::view& store, const std::vector<running_domain>& running);
+
 /// A domain as everybody is to know it.
 struct known_domain {
     subject who;
-    std::string name;    ///< for people: as xenstore has it
-    std::uint32_t cid;   ///< 0 while it has a problem
-    std::string problem; ///< why it can have no links; empty: none
-    std::string remark;  ///< what people should know besides
+    std::string name;            ///< for people: as xenstore has it
+    std::uint32_t cid;           ///< 0 while it has a problem
+    std::string problem;         ///< why it can have no links; empty: none
+    std::string remark;          ///< what people should know of its name besides
+    std::string cid_remark = {}; ///< and of its CID
 };
 
 /// Which domid has a UUID: the first that was seen with it.
@@ -47,6 +58,6 @@ using uuid_holders = std::map<std::string, domid>;
 /// time, and takes what is found now. Of two domains with one UUID the second gets no CID, and of two with
 /// one name none has a name of its own.
 std::vector<known_domain> identify(const std::vector<running_domain>& running, const policy& rules,
-                                   cid_table& cids, uuid_holders& holders);
+                                   cid_draft& cids, uuid_holders& holders);
 
 } // namespace xvsock::peer

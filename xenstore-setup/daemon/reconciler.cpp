@@ -92,6 +92,10 @@ void reconciler::set_policy(policy rules, std::string file) {
 asio::awaitable<void> reconciler::pass() {
     interrupted_ = false;
     const auto running = co_await run(store_, [](const xenstore::view& view) { return list_running(view); });
+    if (!std::exchange(adopted_, true)) {
+        const auto linked = [running](const xenstore::view& view) { return list_linked(view, running); };
+        adopt(co_await run(store_, linked));
+    }
     identify_domains(running);
     collect(running);
     unsigned done = 0;
@@ -102,15 +106,39 @@ asio::awaitable<void> reconciler::pass() {
     }
 }
 
+/// A file that was lost, or an older one that was put back, must not change the CIDs of links that are there.
+void reconciler::adopt(const std::vector<linked_cid>& linked) {
+    for (const auto& [id, uuid, cid] : linked) {
+        const std::string owner = cids_.owner_of(cid);
+        if (!owner.empty() && owner != uuid)
+            throw cid_table_error(fmt::format(
+                "{}: it says that the CID {} is of the domain with the UUID {}, but domain {}, with the UUID "
+                "{}, has it in its links, so this is not the file that they were made by. Put that one back; "
+                "or remove the links of domain {} with xvsock-peer remove --force, if it may get another CID",
+                cid_file_, cid, owner, id, uuid, id));
+        if (owner.empty()) {
+            log(level::warning, "cid-adopted", "domid", id, "uuid", uuid, "cid", cid, "why",
+                "its links say so, and the file does not know of it");
+            cids_.give(uuid, cid);
+            // Those in between may be of domains that do not run now.
+            if (std::ranges::none_of(rules_.pins, [&](const pin& one) { return one.cid == cid; }))
+                cids_.begin_after(cid);
+            unsaved_ = true;
+        }
+    }
+}
+
 /// Also records the CIDs of new domains: one that is not recorded is not used.
 void reconciler::identify_domains(const std::vector<running_domain>& running) {
-    cid_table wanted = cids_;
-    const auto before = std::exchange(known_, identify(running, rules_, wanted, holders_));
+    cid_draft cids(cids_);
+    const auto before = std::exchange(known_, identify(running, rules_, cids, holders_));
     save_again_.reset();
-    if (wanted != cids_) {
+    if (cids.changed() || unsaved_) {
         try {
-            replace_file(cid_file_, wanted.to_text(), durability::machine);
-            cids_ = std::move(wanted);
+            replace_file(cid_file_, cids.now().to_text(), durability::machine);
+            unsaved_ = false;
+            if (cids.changed())
+                cids_ = *cids.changed();
         } catch (const std::system_error& error) {
             save_again_ = clock::now() + save_pause;
             log(level::error, "cids-not-saved", "file", cid_file_, "why", error.what(), "retry-in",
@@ -156,6 +184,9 @@ void reconciler::log_domains(const std::vector<known_domain>& before) const {
             log(level::warning, "domain-refused", "domid", one.who.id, "name", one.name, "why", one.problem);
         if (!one.remark.empty() && (!old || old->remark != one.remark))
             log(level::warning, "name-not-certain", "domid", one.who.id, "name", one.name, "why", one.remark);
+        if (!one.cid_remark.empty() && (!old || old->cid_remark != one.cid_remark))
+            log(level::warning, "cid-not-given", "domid", one.who.id, "name", one.name, "why",
+                one.cid_remark);
     }
 }
 
@@ -341,7 +372,8 @@ boost::json::object reconciler::status() const {
                                               {"uuid", one.who.uuid},
                                               {"cid", one.cid},
                                               {"problem", one.problem},
-                                              {"remark", one.remark}});
+                                              {"remark", one.remark},
+                                              {"cid-remark", one.cid_remark}});
     for (const auto& [ends, state] : links_) {
         boost::json::object link{{"backend", ends.backend}, {"frontend", ends.frontend}};
         if (const planned_link* const wanted = planned(ends)) {

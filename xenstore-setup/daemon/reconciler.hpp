@@ -62,6 +62,7 @@ private:
         std::string trouble; ///< why it is not as it should be
     };
 
+    void adopt(const std::vector<linked_cid>& linked);
     void identify_domains(const std::vector<running_domain>& running);
     void log_domains(const std::vector<known_domain>& before) const;
     void collect(const std::vector<running_domain>& running);
@@ -88,6 +89,8 @@ private:
     std::map<link_ends, halves> seen_; ///< by the last look
     std::set<link_ends> unverified_;   ///< to be looked at, whatever is remembered
     std::optional<clock::time_point> save_again_;
+    bool unsaved_ = false; ///< something was adopted, and the file does not have it yet
+    bool adopted_ = false;
     bool full_ = true;
     bool interrupted_ = false;
 };
