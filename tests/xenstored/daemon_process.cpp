@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon_process.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <stdexcept>
 
@@ -17,8 +18,11 @@ daemon_process::daemon_process(const std::string& folder, std::vector<std::strin
     if (pipe2(ends, O_CLOEXEC) != 0)
         throw std::runtime_error("no pipe");
     fcntl(ends[1], F_SETPIPE_SZ, 1 << 20); // for what it says while nobody reads
-    options.insert(options.begin(),
-                   {XVSOCKD, "--policy", folder + "/policy", "--state-dir", folder, "--runtime-dir", folder});
+    std::vector<std::string> line{XVSOCKD, "--policy", folder + "/policy"};
+    for (const char* const option : {"--state-dir", "--runtime-dir"})
+        if (std::ranges::find(options, option) == options.end())
+            line.insert(line.end(), {option, folder});
+    options.insert(options.begin(), line.begin(), line.end());
     std::vector<char*> words;
     for (std::string& option : options)
         words.push_back(option.data());

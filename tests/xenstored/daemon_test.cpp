@@ -92,9 +92,41 @@ TEST_F(xvsockd, only_one_runs) {
     EXPECT_EQ(second.wait(), 1);
     EXPECT_NE(second.output().find(fmt::format("runs already, process {}", first.id())), std::string::npos)
         << second.output();
+    // Whatever folders it has.
+    const std::string other = host_.folder() + "/other";
+    daemon_process elsewhere(host_.folder(), {"--runtime-dir", other});
+    EXPECT_EQ(elsewhere.wait(), 1);
+    EXPECT_TRUE(elsewhere.says(fmt::format("runs already, process {}", first.id()))) << elsewhere.output();
+    daemon_process with_other_cids(host_.folder(), {"--runtime-dir", other, "--state-dir", other});
+    EXPECT_EQ(with_other_cids.wait(), 1);
+    EXPECT_TRUE(with_other_cids.says("runs already: it has locked " + host_.folder()))
+        << with_other_cids.output();
     first.kill_now();
     daemon_process third(host_.folder());
     EXPECT_TRUE(third.says("event=ready"));
+}
+
+TEST_F(xvsockd, forgets_a_domain_when_told_to) {
+    policy("allow * <-> *\n");
+    start(1, "a", 1);
+    daemon_process daemon(host_.folder());
+    ASSERT_EQ(wrong(), "") << daemon.output();
+    const auto forget = [&](const std::string& uuid) {
+        daemon_process program(host_.folder(), {"--forget", uuid});
+        const auto status = program.wait();
+        return fmt::format("{} {}", status.value_or(-1), program.output());
+    };
+    EXPECT_NE(forget(uuid_of(1)).find("Stop it first"), std::string::npos);
+    destroy(1);
+    daemon.kill_now();
+    EXPECT_NE(forget(uuid_of(2)).find("records no CID"), std::string::npos);
+    EXPECT_TRUE(forget("1").starts_with("2 "));
+    EXPECT_TRUE(forget(uuid_of(1)).starts_with("0 "));
+    policy("cid b 65536\nallow * <-> *\n");
+    start(2, "b", 2);
+    daemon_process again(host_.folder());
+    ASSERT_EQ(wrong(), "") << again.output();
+    EXPECT_EQ(host_.read(front(2, 0) + "/cid"), "65536");
 }
 
 TEST_F(xvsockd, links_outlive_it_and_it_finds_them_again) {

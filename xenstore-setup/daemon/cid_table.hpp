@@ -19,6 +19,11 @@ inline constexpr std::uint32_t dom0_cid = 2;
 /// The first CID that is given to a domain: above the domid + 2 of all links that were made by hand.
 inline constexpr std::uint32_t first_given_cid = 0x10000;
 
+/// In the daemon's state folder.
+inline std::string cid_file_in(const std::string& state_folder) {
+    return state_folder + "/cids";
+}
+
 /// A table that cannot be read; what() says why.
 class cid_table_error : public std::runtime_error {
 public:

@@ -4,6 +4,8 @@
 #include "durable_file.hpp"
 
 #include <cerrno>
+#include <cstdlib>
+#include <filesystem>
 #include <fmt/format.h>
 #include <system_error>
 
@@ -23,8 +25,9 @@ std::string owner_in(const std::string& path) {
 
 } // namespace
 
-instance_lock::instance_lock(const std::string& path)
-    : file_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644)) {
+instance_lock::instance_lock(const std::string& path, on what)
+    : file_(what == on::folder ? ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+                               : ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644)) {
     const auto fail = [&] {
         const int error = errno;
         if (file_ >= 0)
@@ -37,8 +40,11 @@ instance_lock::instance_lock(const std::string& path)
         if (errno != EWOULDBLOCK)
             fail();
         ::close(file_);
-        throw instance_error(fmt::format("xvsockd runs already{}: it has locked {}", owner_in(path), path));
+        throw instance_error(fmt::format("xvsockd runs already{}: it has locked {}",
+                                         what == on::file ? owner_in(path) : "", path));
     }
+    if (what == on::folder)
+        return;
     const std::string text = fmt::format("{}\n", getpid());
     if (::ftruncate(file_, 0) != 0 || ::pwrite(file_, text.data(), text.size(), 0) != ssize_t(text.size()))
         fail();
@@ -46,6 +52,13 @@ instance_lock::instance_lock(const std::string& path)
 
 instance_lock::~instance_lock() {
     ::close(file_);
+}
+
+std::string xenstored_folder() {
+    if (const char* const socket = std::getenv("XENSTORED_PATH"))
+        return std::filesystem::path(socket).parent_path();
+    const char* const folder = std::getenv("XENSTORED_RUNDIR");
+    return folder ? folder : "/run/xenstored";
 }
 
 } // namespace xvsock::peer

@@ -49,7 +49,7 @@ struct service::watched {
 };
 
 service::service(service_options options)
-    : options_(std::move(options)), links_(store_, options_.state_folder + "/cids"),
+    : options_(std::move(options)), links_(store_, cid_file_in(options_.state_folder)),
       signals_(context_, SIGTERM, SIGINT, SIGHUP), work_(context_) {
     signals_.add(SIGUSR1);
     links_.set_policy(read_policy(options_.policy_file), options_.policy_file);

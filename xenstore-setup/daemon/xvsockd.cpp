@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: MIT
 // `xvsockd`: keeps the peer links between domains as the policy says, from dom0.
+#include "cid_table.hpp"
+#include "durable_file.hpp"
 #include "instance_lock.hpp"
 #include "log.hpp"
 #include "policy_file.hpp"
 #include "service.hpp"
+#include "uuid.hpp"
 
 #include <boost/program_options.hpp>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <iostream>
+#include <optional>
 
 namespace {
 
@@ -31,6 +36,38 @@ int check(const std::string& file) {
     }
 }
 
+/// It is the CIDs that two must not write, wherever else they have their files.
+std::string lock_in(const std::string& state_folder) {
+    return state_folder + "/lock";
+}
+
+int forget(const std::string& state_folder, const std::string& text) {
+    const auto uuid = parse_uuid(text);
+    if (!uuid)
+        throw po::error(fmt::format("'{}' is no UUID", text));
+    const std::string file = cid_file_in(state_folder);
+    try {
+        const instance_lock only_one(lock_in(state_folder), instance_lock::on::file);
+        const auto recorded = read_file(file);
+        auto cids = recorded ? cid_table::parse(*recorded) : cid_table{};
+        const auto forgotten = cids.forget(*uuid);
+        if (forgotten.empty()) {
+            fmt::print(stderr, "xvsockd: {} records no CID for the UUID {}\n", file, *uuid);
+            return exit_failed;
+        }
+        replace_file(file, cids.to_text(), durability::machine);
+        fmt::print("{} has no CID any more, and had {}\n", *uuid, fmt::join(forgotten, ", "));
+        return exit_ok;
+    } catch (const instance_error& error) {
+        fmt::print(stderr, "xvsockd: {}. Stop it first, and start it again afterwards\n", error.what());
+    } catch (const cid_table_error& error) {
+        fmt::print(stderr, "xvsockd: {}: {}\n", file, error.what());
+    } catch (const std::system_error& error) {
+        fmt::print(stderr, "xvsockd: cannot {}\n", error.what());
+    }
+    return exit_failed;
+}
+
 /// Who asks for something before it can be done is answered when it can.
 void set_early_signals(int what) {
     sigset_t early;
@@ -42,7 +79,7 @@ void set_early_signals(int what) {
 
 int run(int argc, char** argv) {
     service_options options;
-    std::string file_to_check;
+    std::string file_to_check, uuid_to_forget;
     unsigned resync = unsigned(options.resync.count());
     po::options_description visible("Options");
     visible.add_options()("check", po::value(&file_to_check)->value_name("FILE"),
@@ -52,11 +89,13 @@ int run(int argc, char** argv) {
         "the policy, xvsockd.policy(5)")(
         "state-dir", po::value(&options.state_folder)->default_value(options.state_folder)->value_name("DIR"),
         "where the CIDs are recorded")(
+        "forget", po::value(&uuid_to_forget)->value_name("UUID"),
+        "take a domain's CIDs out of the record, and end; not while another xvsockd runs")(
         "runtime-dir",
         po::value(&options.runtime_folder)->default_value(options.runtime_folder)->value_name("DIR"),
-        "for xvsockd.pid and status.json")(
-        "resync", po::value(&resync)->default_value(resync)->value_name("S"),
-        "look at all links again after S seconds")("help", "show this help")("version", "show the version");
+        "for status.json")("resync", po::value(&resync)->default_value(resync)->value_name("S"),
+                           "look at all links again after S seconds")("help", "show this help")(
+        "version", "show the version");
     po::variables_map values;
     po::store(po::command_line_parser(argc, argv).options(visible).positional({}).run(), values);
     po::notify(values);
@@ -64,6 +103,7 @@ int run(int argc, char** argv) {
         std::cout
             << "Usage: xvsockd [OPTIONS]\n"
                "       xvsockd --check FILE\n"
+               "       xvsockd [--state-dir DIR] --forget UUID\n"
                "Makes the peer links between Xen domains that a policy allows, and no others. Runs in dom0.\n"
                "SIGHUP: read the policy again. SIGUSR1: look at all links. SIGTERM: end; the links stay.\n\n"
             << visible
@@ -78,6 +118,8 @@ int run(int argc, char** argv) {
     }
     if (values.count("check"))
         return check(file_to_check);
+    if (values.count("forget"))
+        return forget(options.state_folder, uuid_to_forget);
     if (resync < 1 || resync > 86400)
         throw po::error("--resync must be from 1 to 86400 seconds");
     options.resync = std::chrono::seconds(resync);
@@ -88,7 +130,10 @@ int run(int argc, char** argv) {
     set_early_signals(SIG_BLOCK);
     std::filesystem::create_directories(options.state_folder);
     std::filesystem::create_directories(options.runtime_folder);
-    const instance_lock only_one(options.runtime_folder + "/xvsockd.pid");
+    const instance_lock only_one(lock_in(options.state_folder), instance_lock::on::file);
+    std::optional<instance_lock> only_one_here;
+    if (const std::string shared = xenstored_folder(); std::filesystem::is_directory(shared))
+        only_one_here.emplace(shared, instance_lock::on::folder);
     service daemon(options);
     set_early_signals(SIG_UNBLOCK);
     daemon.run();
