@@ -2,7 +2,7 @@
 # The units of xvsockd.
 add_executable(unit_policy policy_file.cpp policy_judge.cpp policy_ports.cpp)
 target_compile_definitions(unit_policy PRIVATE POLICY_EXAMPLE="${PROJECT_SOURCE_DIR}/xenstore-setup/policy.example")
-target_link_libraries(unit_policy PRIVATE xvsock_policy GTest::gtest_main)
+target_link_libraries(unit_policy PRIVATE xvsock_policy vchan GTest::gtest_main)
 gtest_discover_tests(unit_policy TEST_PREFIX policy. PROPERTIES TIMEOUT 60)
 
 add_executable(unit_cids cid_table.cpp)

@@ -173,7 +173,10 @@ TEST_F(daemon_reconcile, more_ranges_of_ports_than_a_node_holds_are_none) {
     policy(rules);
     pass();
     EXPECT_FALSE(linked(2, 1));
-    policy(rules.substr(rules.find('\n') + 1));
+    EXPECT_EQ(links_->complaints_about(parse_policy(rules, "policy")).size(), 1U);
+    rules = rules.substr(rules.find('\n') + 1);
+    EXPECT_EQ(links_->complaints_about(parse_policy(rules, "policy")).size(), 0U);
+    policy(rules);
     pass();
     EXPECT_TRUE(linked(2, 1));
 }

@@ -2,6 +2,7 @@
 // The policy file: what is wrong with it, and where.
 #include "daemon/policy_file.hpp"
 
+#include <fmt/format.h>
 #include <fstream>
 #include <gtest/gtest.h>
 #include <random>
@@ -70,6 +71,15 @@ INSTANTIATE_TEST_SUITE_P(
         bad_line{"cid a 2", "3 to 4294967294"}, bad_line{"cid a 4294967295", "no CID"},
         bad_line{"cid a* 70000", "one domain"}, bad_line{"cid * 70000", "one domain"},
         bad_line{"cid dom0 70000", "always 2"}, bad_line{"cid a 70000 x", "too much"}));
+
+TEST(policy_file, more_ports_than_a_link_can_be_held_to) {
+    std::string ports = "1";
+    for (unsigned n = 1; n < most_port_ranges; ++n)
+        ports += fmt::format(",{}", 2 * n + 1);
+    EXPECT_EQ(problem_with("allow a -> b ports " + ports), "");
+    EXPECT_NE(problem_with("\nallow a -> b ports " + ports + ",9000").find("P:2: 257 ranges of ports"),
+              std::string::npos);
+}
 
 TEST(policy_file, twice_the_same) {
     EXPECT_NE(problem_with("group x = a\ngroup x = b").find("P:2: the group 'x' is defined"),

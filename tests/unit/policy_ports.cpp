@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Sets of ports against a bitmap of few ports, and their text.
 #include "daemon/port_set.hpp"
+#include <vsock_transport/ports.h>
 
 #include <array>
 #include <gtest/gtest.h>
@@ -66,6 +67,20 @@ TEST(policy_ports, algebra) {
         for (std::size_t i = 1; i < x.ranges().size(); ++i)
             ASSERT_GT(x.ranges()[i].first - 1, x.ranges()[i - 1].last);
     }
+}
+
+static_assert(most_port_ranges == XVSOCK_PORT_RANGES);
+
+TEST(policy_ports, as_many_as_a_link_can_be_held_to) {
+    port_set ports;
+    for (unsigned n = 0; n < most_port_ranges; ++n)
+        ports = ports | port_set({2 * n, 2 * n});
+    EXPECT_EQ(too_many_for_a_link(ports), "");
+    EXPECT_NE(too_many_for_a_link(ports | port_set({5000, 5000})).find("257 ranges"), std::string::npos);
+    port_set longer;
+    for (std::uint32_t n = 0; n < most_port_ranges; ++n)
+        longer = longer | port_set({4000000000U + 10 * n, 4000000005U + 10 * n});
+    EXPECT_NE(too_many_for_a_link(longer).find("characters"), std::string::npos);
 }
 
 } // namespace

@@ -84,6 +84,31 @@ TEST_F(xvsockd, reads_the_policy_again) {
     EXPECT_TRUE(daemon.says("event=link-removed a=a a-domid=1 b=b b-domid=2 rule=none"));
 }
 
+TEST_F(xvsockd, ports_that_fill_a_node) {
+    start(1, "a", 1);
+    start(2, "b", 2);
+    std::string rules;
+    for (std::uint32_t n = 0; n < 250; ++n)
+        rules += fmt::format("allow a <-> b port {}\n", n < 130 ? 4000000000U + 2 * n : 3 * n);
+    policy(rules + "allow a <-> b ports 4100000000-4100000001\n");
+    daemon_process daemon(host_.folder());
+    ASSERT_EQ(wrong(), "") << daemon.output();
+    EXPECT_GT(host_.read(front(2, 1) + "/accept").size(), 1900U);
+    const auto before = host_.dump();
+    for (std::uint32_t n = 0; n < 10; ++n)
+        rules += fmt::format("allow a <-> b port {}\n", 10000 + 2 * n);
+    policy(rules);
+    daemon.send(SIGHUP);
+    EXPECT_TRUE(daemon.says("260 ranges of ports, and a link can be held to 256")) << daemon.output();
+    EXPECT_TRUE(daemon.says("event=policy-kept"));
+    daemon.send(SIGUSR1);
+    start(7, "x", 7);
+    EXPECT_TRUE(daemon.says("event=domain-seen domid=7"));
+    destroy(7);
+    EXPECT_TRUE(daemon.says("event=domain-gone domid=7"));
+    EXPECT_EQ(difference(host_.dump(), before), "");
+}
+
 TEST_F(xvsockd, only_one_runs) {
     policy("allow * <-> *\n");
     daemon_process first(host_.folder());

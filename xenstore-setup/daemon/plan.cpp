@@ -11,11 +11,9 @@ namespace {
 verdict judge(const policy& rules, const known_domain& from, const known_domain& to,
               std::vector<std::string>& complaints) {
     verdict result = rules.judge(from.who, to.who);
-    if (const auto count = result.ports.ranges().size(); count > most_port_ranges) {
-        complaints.push_back(
-            fmt::format("domain {} may connect to {} ranges of ports of domain {}, and {} can be "
-                        "held to: it may connect to none",
-                        from.who.id, count, to.who.id, most_port_ranges));
+    if (const std::string why = too_many_for_a_link(result.ports); !why.empty()) {
+        complaints.push_back(fmt::format("domain {} may connect to domain {} at {}: it may connect to none",
+                                         from.who.id, to.who.id, why));
         return {};
     }
     return result;

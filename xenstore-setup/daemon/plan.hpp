@@ -20,10 +20,8 @@ struct planned_link {
 
 using link_plan = std::map<link_ends, planned_link>;
 
-/// Most ranges of ports that one direction of a link may have, so that they fit into a node.
-inline constexpr std::size_t most_port_ranges = 128;
-
-/// A direction with more ranges than that is not allowed at all; `complaints` takes a line for each.
+/// A direction with more ports than a link can be held to is not allowed at all; `complaints` takes a line
+/// for each.
 link_plan plan_links(const std::vector<known_domain>& domains, const policy& rules,
                      std::vector<std::string>& complaints);
 

@@ -161,6 +161,8 @@ private:
                                 "expected",
                                 keyword.text));
             made.ports = parse_port_set(words.take("a port").text);
+            if (const std::string why = too_many_for_a_link(made.ports); !why.empty())
+                throw line_error(why);
             words.expect_end("a rule ends after its ports, which are one word as in 22,1000-2000");
         }
         policy_.rules.push_back(std::move(made));

@@ -87,6 +87,15 @@ port_set parse_port_set(std::string_view text) {
     return ports;
 }
 
+std::string too_many_for_a_link(const port_set& ports) {
+    const auto count = ports.ranges().size(), length = to_string(ports).size();
+    if (count > most_port_ranges)
+        return fmt::format("{} ranges of ports, and a link can be held to {}", count, most_port_ranges);
+    if (length > longest_port_text)
+        return fmt::format("{} characters of ports, and a link can be held to {}", length, longest_port_text);
+    return "";
+}
+
 std::string to_string(const port_set& ports) {
     if (ports.empty())
         return "none";

@@ -47,6 +47,13 @@ private:
     std::vector<port_range> ranges_;
 };
 
+/// What one direction of a link can be held to: the module takes 256 ranges (XVSOCK_PORT_RANGES in
+/// vsock_transport/ports.h), and xenstore 4096 bytes with the path.
+inline constexpr std::size_t most_port_ranges = 256, longest_port_text = 4000;
+
+/// What is wrong with the set when a link cannot be held to it, as "300 ranges of ports, and ..."; or empty.
+std::string too_many_for_a_link(const port_set& ports);
+
 /// Reads "22", "1-1023" or "1-1023,5000". Throws port_set_error.
 port_set parse_port_set(std::string_view text);
 

@@ -89,6 +89,12 @@ void reconciler::set_policy(policy rules, std::string file) {
     policy_file_ = std::move(file);
 }
 
+std::vector<std::string> reconciler::complaints_about(const policy& rules) const {
+    std::vector<std::string> complaints;
+    plan_links(known_, rules, complaints);
+    return complaints;
+}
+
 asio::awaitable<void> reconciler::pass() {
     interrupted_ = false;
     const auto running = co_await run(store_, [](const xenstore::view& view) { return list_running(view); });

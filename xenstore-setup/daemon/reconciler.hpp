@@ -27,6 +27,9 @@ public:
 
     void set_policy(policy rules, std::string file);
 
+    /// What is wrong with another policy for the domains that run now, a line each.
+    std::vector<std::string> complaints_about(const policy& rules) const;
+
     /// Everything is looked at in the next pass, also what was found in order before.
     void forget() { full_ = true; }
 

@@ -167,7 +167,11 @@ asio::awaitable<void> service::take_signals() {
 void service::reload() {
     manager_.tell("RELOADING=1\nMONOTONIC_USEC=" + monotonic_microseconds());
     try {
-        links_.set_policy(read_policy(options_.policy_file), options_.policy_file);
+        policy rules = read_policy(options_.policy_file);
+        // Better the old one than links that are cut because nobody could hold to what was meant.
+        if (auto complaints = links_.complaints_about(rules); !complaints.empty())
+            throw policy_error(std::move(complaints));
+        links_.set_policy(std::move(rules), options_.policy_file);
         log(level::info, "policy-loaded", "file", options_.policy_file);
         wake();
     } catch (const policy_error& error) {
