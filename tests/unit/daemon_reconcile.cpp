@@ -39,11 +39,11 @@ protected:
                   fmt::format("/vm/{:08x}-0000-4000-8000-000000000000", id));
     }
 
-    void pass() {
+    bool pass() {
         auto done = asio::co_spawn(context_, links_->pass(), asio::use_future);
         context_.restart();
         context_.run();
-        done.get();
+        return done.get();
     }
 
     void policy(const std::string& text) { links_->set_policy(parse_policy(text, "policy"), "policy"); }

@@ -76,6 +76,31 @@ TEST_F(service, tells_its_manager) {
     EXPECT_EQ(daemon.wait(), 0);
 }
 
+TEST_F(service, is_ready_when_all_links_are_there_and_not_before) {
+    policy("allow * <-> *\n");
+    for (unsigned id = 1; id <= 12; ++id)
+        start(id, fmt::format("g{}", id), id);
+    const std::string path = host_.folder() + "/notify";
+    notify_socket manager(path);
+    daemon_process daemon(host_.folder(), {}, {{"NOTIFY_SOCKET", path}});
+    std::atomic<bool> done = false;
+    std::thread impatient([&] { // and so each pass is interrupted
+        while (!done) {
+            daemon.send(SIGHUP);
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        }
+    });
+    EXPECT_TRUE(manager.hears("READY=1\n"));
+    unsigned links = 0;
+    for (unsigned a = 0; a < 12; ++a)
+        for (unsigned b = a + 1; b <= 12; ++b)
+            links += host_.exists(front(b, a) + "/state");
+    done = true;
+    impatient.join();
+    EXPECT_EQ(links, 78U);
+    EXPECT_EQ(wrong(), "") << daemon.output();
+}
+
 TEST_F(service, ends_as_told_while_xenstored_does_not_answer) {
     policy("");
     daemon_process daemon(host_.folder());

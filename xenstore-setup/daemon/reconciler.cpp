@@ -95,7 +95,7 @@ std::vector<std::string> reconciler::complaints_about(const policy& rules) const
     return complaints;
 }
 
-asio::awaitable<void> reconciler::pass() {
+asio::awaitable<bool> reconciler::pass() {
     interrupted_ = false;
     const auto running = co_await run(store_, [](const xenstore::view& view) { return list_running(view); });
     if (!std::exchange(adopted_, true)) {
@@ -106,10 +106,12 @@ asio::awaitable<void> reconciler::pass() {
     collect(running);
     unsigned done = 0;
     for (const link_ends& ends : work_now()) {
+        if (done >= least_progress && interrupted_)
+            co_return false;
         co_await settle(ends);
-        if (++done >= least_progress && interrupted_)
-            co_return;
+        ++done;
     }
+    co_return true;
 }
 
 /// A file that was lost, or an older one that was put back, must not change the CIDs of links that are there.

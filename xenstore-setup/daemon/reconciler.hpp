@@ -36,9 +36,10 @@ public:
     /// Another pass is wanted: the present one ends early, but not before it has brought something about.
     void interrupt() { interrupted_ = true; }
 
-    /// One look at the domains, and what follows from it. Throws std::system_error when xenstored cannot be
-    /// reached; what concerns one link only is logged and tried again later.
-    boost::asio::awaitable<void> pass();
+    /// One look at the domains, and what follows from it. Returns whether it ran to its end. Throws
+    /// std::system_error when xenstored cannot be reached; what concerns one link only is logged and tried
+    /// again later.
+    boost::asio::awaitable<bool> pass();
 
     /// When the next pass is due without anything having changed.
     std::optional<clock::time_point> due() const;

@@ -89,12 +89,12 @@ asio::awaitable<void> service::reconcile() {
     auto next_resync = reconciler::clock::now() + options_.resync;
     for (;;) {
         awake_ = false;
-        co_await links_.pass();
+        const bool complete = co_await links_.pass();
         watch_names();
         write_status();
         const auto now = reconciler::clock::now();
         auto next = std::min(next_resync, links_.due().value_or(next_resync));
-        if (!std::exchange(ready_, true)) {
+        if (complete && !std::exchange(ready_, true)) {
             manager_.tell("READY=1\nSTATUS=The links are as the policy says.");
             log(level::info, "ready", "domains", links_.domains().size());
         }
@@ -165,7 +165,8 @@ asio::awaitable<void> service::take_signals() {
 }
 
 void service::reload() {
-    manager_.tell("RELOADING=1\nMONOTONIC_USEC=" + monotonic_microseconds());
+    if (ready_) // before, it is not to be taken for ready because it has read a file
+        manager_.tell("RELOADING=1\nMONOTONIC_USEC=" + monotonic_microseconds());
     try {
         policy rules = read_policy(options_.policy_file);
         // Better the old one than links that are cut because nobody could hold to what was meant.
@@ -180,7 +181,8 @@ void service::reload() {
         log(level::error, "policy-kept", "file", options_.policy_file, "why",
             "the new one is wrong, the old one holds on");
     }
-    manager_.tell("READY=1");
+    if (ready_)
+        manager_.tell("READY=1");
 }
 
 /// Only who gets answers from xenstored is alive.

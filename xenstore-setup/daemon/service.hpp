@@ -61,7 +61,7 @@ private:
     std::string status_;
     std::exception_ptr failure_;
     bool awake_ = true;
-    bool ready_ = false;
+    bool ready_ = false; ///< a pass has run to its end
 };
 
 } // namespace xvsock::peer
