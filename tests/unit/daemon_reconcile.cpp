@@ -139,6 +139,18 @@ TEST_F(daemon_reconcile, a_domain_that_xenstored_does_not_know_has_no_links) {
     EXPECT_TRUE(is_settled());
 }
 
+// Links are not removed because xenstored could not be asked.
+TEST_F(daemon_reconcile, a_domain_that_cannot_be_asked_for_is_not_gone) {
+    policy("allow * <-> *");
+    start(1, "a");
+    start(2, "b");
+    pass();
+    fake::store().fail_path = "domain 2";
+    fake::store().fail_error = EIO;
+    EXPECT_THROW(pass(), std::system_error);
+    EXPECT_TRUE(linked(2, 1));
+}
+
 TEST_F(daemon_reconcile, nothing_but_the_two_and_dom0_sees_a_link) {
     policy("allow * <-> * port 22\nlimit * connections 5 memory 1M");
     start(1, "a");

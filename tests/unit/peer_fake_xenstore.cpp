@@ -316,6 +316,8 @@ bool xs_set_permissions(xs_handle* handle, xs_transaction_t transaction, const c
 
 bool xs_is_domain_introduced(xs_handle*, unsigned domain) {
     const answer call;
+    if (fails(("domain " + std::to_string(domain)).c_str()))
+        return false;
     return !store().gone.contains(domain) &&
            store().nodes.contains("/local/domain/" + std::to_string(domain));
 }

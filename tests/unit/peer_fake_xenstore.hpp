@@ -29,7 +29,7 @@ struct state {
     std::uint64_t commits = 0;
     int open_error = 0;    ///< errno of xs_open()
     int conflicts = 0;     ///< how many of the next commits fail with EAGAIN
-    std::string fail_path; ///< changing this path fails with fail_error
+    std::string fail_path; ///< changing this path fails with fail_error; or asking for "domain N"
     int fail_error = 0;
     std::set<unsigned> gone; ///< domains that xenstored does not know any more, whatever their nodes
     std::string hidden;      ///< reading this, or what is missing below it, fails with EACCES

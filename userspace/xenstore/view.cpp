@@ -138,7 +138,13 @@ void view::set_permissions(const std::string& path, const permissions& list) con
 
 bool view::is_introduced(domid domain) const {
     const std::string operation = fmt::format("look for domain {}", domain);
-    return owner_.call(operation, [&](xs_handle* handle) { return xs_is_domain_introduced(handle, domain); });
+    // "No" and "I could not ask" are the same to libxenstore; only the latter sets errno.
+    errno = 0;
+    const bool is_there =
+        owner_.call(operation, [&](xs_handle* handle) { return xs_is_domain_introduced(handle, domain); });
+    if (!is_there && errno != 0)
+        fail(operation, errno);
+    return is_there;
 }
 
 } // namespace xvsock::xenstore
