@@ -2,6 +2,7 @@
 #include "peer_link.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <fmt/format.h>
 #include <set>
@@ -262,6 +263,20 @@ bool remove_link(const view& store, const link_layout& layout) {
         if (store.exists(path) && children(store, path).empty())
             store.remove(path);
     return had_frontend || had_backend;
+}
+
+bool others_are_busy(const std::error_code& error) {
+    return error.value() == EAGAIN || error.value() == EIO;
+}
+
+bool has_home(const view& store, domid id) {
+    return id == 0 || store.exists(home_of(id) + "/vm") || store.exists(home_of(id) + "/name");
+}
+
+void remove_ghosts(const view& store, const link_ends& ends) {
+    for (const domid id : {ends.backend, ends.frontend})
+        if (!has_home(store, id) && !store.is_introduced(id))
+            store.remove(home_of(id));
 }
 
 std::vector<link_status> list_links(const view& store) {

@@ -11,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -106,6 +107,21 @@ std::vector<std::string> mend_settings(const xenstore::view& store, const link_l
 /// Removes what there is of the link, and the parents that are then empty. To be run in a transaction.
 /// Returns whether there was anything of the link.
 bool remove_link(const xenstore::view& store, const link_layout& layout);
+
+/// How a link is changed. Without a transaction others see it change node by node.
+enum class how { in_transaction, without };
+
+/// Whether a transaction fails because others change the same nodes: a domain that keeps writing into its
+/// half can make it fail for as long as it likes. xenstored may take another's change for damage, EIO,
+/// meanwhile.
+bool others_are_busy(const std::error_code& error);
+
+/// Whether a toolstack has the domain.
+bool has_home(const xenstore::view& store, domid id);
+
+/// What is written without a transaction while a domain goes makes its home anew. Removes such homes; to be
+/// run in a transaction.
+void remove_ghosts(const xenstore::view& store, const link_ends& ends);
 
 /// A link as `list` shows it.
 struct link_status {

@@ -151,6 +151,33 @@ TEST_F(daemon_reconcile, a_domain_that_cannot_be_asked_for_is_not_gone) {
     EXPECT_TRUE(linked(2, 1));
 }
 
+// The domain goes while its link is changed node by node, for somebody makes all transactions fail.
+TEST_F(daemon_reconcile, a_dead_domains_home_does_not_come_back) {
+    policy("allow a <-> b");
+    start(1, "a");
+    start(2, "b");
+    pass();
+    policy("allow a <-> b port 22");
+    fake::store().conflicts = 8; // as often as it is tried
+    bool has_gone = false;
+    fake::store().before_write = [&](const std::string& path) {
+        if (fake::store().conflicts > 0 || has_gone || !path.starts_with("/local/domain/2/"))
+            return;
+        has_gone = true;
+        fake::store().gone.insert(2);
+        fake::remove("/local/domain/2");
+    };
+    pass();
+    EXPECT_TRUE(has_gone);
+    for (const auto& [path, ignored] : fake::store().nodes)
+        EXPECT_FALSE(path.starts_with("/local/domain/2")) << path;
+    fake::put("/local/domain/2/device/vsock/1/accept"); // by one that was killed then
+    links_->forget();
+    pass();
+    EXPECT_FALSE(fake::has("/local/domain/2"));
+    EXPECT_FALSE(fake::has("/local/domain/1/backend/vsock/2"));
+}
+
 TEST_F(daemon_reconcile, nothing_but_the_two_and_dom0_sees_a_link) {
     policy("allow * <-> * port 22\nlimit * connections 5 memory 1M");
     start(1, "a");

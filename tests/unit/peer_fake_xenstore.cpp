@@ -226,6 +226,8 @@ void* xs_read(xs_handle* handle, xs_transaction_t transaction, const char* path,
 bool xs_write(xs_handle* handle, xs_transaction_t transaction, const char* path, const void* data,
               unsigned length) {
     const answer call;
+    if (store().before_write)
+        store().before_write(path);
     tree& nodes = seen_by(handle, transaction);
     if (fails(path))
         return false;

@@ -31,6 +31,7 @@ struct state {
     int conflicts = 0;     ///< how many of the next commits fail with EAGAIN
     std::string fail_path; ///< changing this path fails with fail_error; or asking for "domain N"
     int fail_error = 0;
+    std::function<void(const std::string&)> before_write; ///< is called with the path
     std::set<unsigned> gone; ///< domains that xenstored does not know any more, whatever their nodes
     std::string hidden;      ///< reading this, or what is missing below it, fails with EACCES
 };

@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/prctl.h>
@@ -102,22 +103,25 @@ xen_host::~xen_host() {
 
 void xen_host::set_permissions(const std::string& path, unsigned owner, unsigned reader) {
     xs_permissions list[] = {{.id = owner, .perms = XS_PERM_NONE}, {.id = reader, .perms = XS_PERM_READ}};
-    require(xs_set_permissions(store_, XBT_NULL, path.c_str(), list, 2), "set permissions of " + path);
+    require(xs_set_permissions(store_, transaction_, path.c_str(), list, 2), "set permissions of " + path);
 }
 
 void xen_host::start_domain(unsigned id, const std::string& name, const std::string& uuid) {
     std::ofstream(fmt::format("{}/domains/{}", folder_, id));
     const std::string home = home_of(id), vm = "/vm/" + uuid;
-    write(vm + "/uuid", uuid);
-    write(vm + "/name", name);
-    write(home, "");
-    set_permissions(home, 0, id);
-    write(home + "/vm", vm);
-    write(home + "/domid", fmt::format("{}", id));
-    write(home + "/name", name);
-    write(home + "/device", "");
-    write(home + "/data", "");
-    set_permissions(home + "/data", id, 0);
+    do { // its home is there with what says whose it is, or not at all
+        transaction_ = xs_transaction_start(store_);
+        write(vm + "/uuid", uuid);
+        write(vm + "/name", name);
+        write(home, "");
+        set_permissions(home, 0, id);
+        write(home + "/vm", vm);
+        write(home + "/domid", fmt::format("{}", id));
+        write(home + "/name", name);
+        write(home + "/device", "");
+        write(home + "/data", "");
+        set_permissions(home + "/data", id, 0);
+    } while (!xs_transaction_end(store_, std::exchange(transaction_, 0), false));
     require(xs_introduce_domain(store_, id, 1, 1), fmt::format("introduce domain {}", id));
 }
 
@@ -137,7 +141,8 @@ void xen_host::rename_domain(unsigned id, const std::string& name) {
 }
 
 void xen_host::write(const std::string& path, const std::string& value) {
-    require(xs_write(store_, XBT_NULL, path.c_str(), value.data(), unsigned(value.size())), "write " + path);
+    require(xs_write(store_, transaction_, path.c_str(), value.data(), unsigned(value.size())),
+            "write " + path);
 }
 
 std::string xen_host::read(const std::string& path) {

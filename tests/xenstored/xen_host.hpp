@@ -50,6 +50,7 @@ private:
     pid_t xenstored_ = -1;
     int events_ = -1;
     xs_handle* store_ = nullptr;
+    unsigned transaction_ = 0; ///< while one is open
 };
 
 } // namespace xvsock::xenstored_test

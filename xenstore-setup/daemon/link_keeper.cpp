@@ -4,7 +4,6 @@
 #include "plain_link.hpp"
 
 #include <cerrno>
-#include <fmt/format.h>
 #include <system_error>
 
 namespace xvsock::peer {
@@ -14,12 +13,6 @@ namespace {
 bool is_plain(const xenstore::view& store, const link_ends& ends) {
     return is_plain_link(store, {.module = ends.backend, .plain = ends.frontend}) ||
            is_plain_link(store, {.module = ends.frontend, .plain = ends.backend});
-}
-
-/// Whether a toolstack still has the domain.
-bool has_home(const xenstore::view& store, domid id) {
-    const std::string home = fmt::format("/local/domain/{}", id);
-    return id == 0 || store.exists(home + "/vm") || store.exists(home + "/name");
 }
 
 /// Both modules have taken these when the link came up.
@@ -35,8 +28,12 @@ kept keep_link(const xenstore::view& store, const link_ends& ends, const planned
     if (found && found->made_by != by_daemon && has_home(store, ends.backend) &&
         has_home(store, ends.frontend))
         return {outcome::not_ours, {}};
-    if (!planned)
-        return {remove_link(store, layout) ? outcome::removed : outcome::nothing, {}};
+    if (!planned) {
+        const bool removed = remove_link(store, layout);
+        if (way == how::in_transaction) // also those of a daemon that was killed
+            remove_ghosts(store, ends);
+        return {removed ? outcome::removed : outcome::nothing, {}};
+    }
 
     if (read_uuid(store, ends.backend) != planned->backend_uuid ||
         read_uuid(store, ends.frontend) != planned->frontend_uuid)

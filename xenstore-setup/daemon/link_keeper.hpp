@@ -21,11 +21,9 @@ struct kept {
     std::vector<std::string> problems; ///< what was mended
 };
 
-enum class how { in_transaction, without };
-
-/// To be run in a transaction, or, for a link that is there, without one: then others see it change node by
-/// node. One that is to be made fails with EAGAIN without a transaction. Without `planned` there should be no
-/// link. Links made by hand stay as they are while both domains are there, and plain ones in any case.
+/// To be run in a transaction, or, for a link that is there, without one and with remove_ghosts() afterwards.
+/// One that is to be made fails with EAGAIN without a transaction. Without `planned` there should be no link.
+/// Links made by hand stay as they are while both domains are there, and plain ones in any case.
 kept keep_link(const xenstore::view& store, const link_ends& ends, const planned_link* planned, how);
 
 } // namespace xvsock::peer

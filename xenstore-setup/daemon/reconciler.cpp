@@ -265,12 +265,13 @@ asio::awaitable<kept> reconciler::keep(link_ends ends) {
     try {
         co_return co_await store_.async_transact(at_once, asio::use_awaitable);
     } catch (const std::system_error& error) {
-        // xenstored may take another's change for damage, EIO, while a transaction is open.
-        if (error.code().value() != EAGAIN && error.code().value() != EIO)
+        if (!others_are_busy(error.code()))
             throw;
     }
-    // A domain that keeps writing into its half would hold on to what it may not for as long as it likes.
-    co_return co_await run(store_, by_node);
+    auto result = co_await run(store_, by_node);
+    const auto clean_up = [ends](const xenstore::view& view) { remove_ghosts(view, ends); };
+    co_await store_.async_transact(clean_up, asio::use_awaitable);
+    co_return result;
 }
 
 asio::awaitable<void> reconciler::settle(link_ends ends) {
