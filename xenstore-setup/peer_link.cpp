@@ -301,11 +301,14 @@ std::vector<link_status> list_links(const view& store) {
     for (const link_ends& ends : found) {
         const link_settings settings = read_settings(store, ends).value_or(link_settings{});
         const link_layout layout = make_layout(ends, settings);
+        auto problems = find_problems(store, layout);
+        if (!problems)
+            continue; // it has gone since
         links.push_back({.ends = ends,
                          .settings = settings,
                          .backend_state = state_at(store, layout.backend_path),
                          .frontend_state = state_at(store, layout.frontend_path),
-                         .problems = find_problems(store, layout).value_or(std::vector<std::string>{})});
+                         .problems = *std::move(problems)});
     }
     return links;
 }

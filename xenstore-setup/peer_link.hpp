@@ -132,7 +132,7 @@ struct link_status {
     std::vector<std::string> problems;
 };
 
-/// All links, whole or damaged, by backend and then frontend. To be run in a transaction.
+/// All links, whole or damaged, by backend and then frontend.
 std::vector<link_status> list_links(const xenstore::view& store);
 
 using xenstore::state_word;

@@ -54,7 +54,7 @@ struct plain_status {
     std::vector<std::string> problems;
 };
 
-/// All plain links, by the module's domain and then the other. To be run in a transaction.
+/// All plain links, by the module's domain and then the other.
 std::vector<plain_status> list_plain_links(const xenstore::view& store);
 
 } // namespace xvsock::peer

@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fmt/format.h>
+#include <future>
 #include <iostream>
 #include <span>
 #include <sstream>
@@ -69,7 +70,31 @@ public:
 
     /// Blocks. `body` captures by value: after a time-out it may still be running.
     template <typename Body> std::invoke_result_t<Body&, const xenstore::view&> transact(Body body) {
-        auto done = client_.async_transact(std::move(body), asio::use_future);
+        return wait_for(client_.async_transact(std::move(body), asio::use_future));
+    }
+
+    /// As transact(), outside of a transaction.
+    template <typename Body> std::invoke_result_t<Body&, const xenstore::view&> run(Body body) {
+        return wait_for(client_.async_run(std::move(body), asio::use_future));
+    }
+
+    /// Runs `body`, which takes how it is run, too, in a transaction, or without one when a domain keeps
+    /// writing into its half of the link.
+    template <typename Body> auto change(const link_ends& ends, const Body& body) {
+        client_.set_attempts(8);
+        try {
+            return transact([body](const xenstore::view& view) { return body(view, how::in_transaction); });
+        } catch (const std::system_error& error) {
+            if (!others_are_busy(error.code()))
+                throw;
+        }
+        auto result = run([body](const xenstore::view& view) { return body(view, how::without); });
+        transact([ends](const xenstore::view& view) { remove_ghosts(view, ends); });
+        return result;
+    }
+
+private:
+    template <typename Result> Result wait_for(std::future<Result> done) {
         context_.restart();
         context_.run_for(std::chrono::seconds(seconds_));
         if (!context_.stopped())
@@ -77,7 +102,6 @@ public:
         return done.get();
     }
 
-private:
     unsigned seconds_;
     asio::io_context context_;
     xenstore::client client_{context_.get_executor()};
@@ -167,6 +191,23 @@ void require_made_by_hand(const xenstore::view& view, const link_ends& ends, boo
             peer::describe(ends.backend, known), peer::describe(ends.frontend, known), settings->made_by));
 }
 
+addition add(const xenstore::view& view, const link_ends& ends, const std::vector<domain>& known, how way) {
+    link_settings settings;
+    settings.backend.peer_name = name_of(ends.frontend, known);
+    settings.frontend.peer_name = name_of(ends.backend, known);
+    const link_layout layout = make_layout(ends, settings);
+    addition result;
+    if (way == how::in_transaction) {
+        result.result = add_link(view, layout, result.problems);
+        return result;
+    }
+    if (!view.exists(layout.frontend_path) || !view.exists(layout.backend_path))
+        throw std::system_error(EAGAIN, std::generic_category(), "make a link");
+    result.problems = mend_settings(view, layout);
+    result.result = result.problems.empty() ? add_result::existed : add_result::repaired;
+    return result;
+}
+
 int run_add(store& xenstore, const options& given) {
     const auto [known, pairs] = xenstore.transact([given](const xenstore::view& view) {
         named_domains found;
@@ -180,17 +221,12 @@ int run_add(store& xenstore, const options& given) {
     // A transaction for each: with many pairs one for all would meet somebody else's change again and again.
     for (const link_ends& ends : pairs) {
         const addition added =
-            xenstore.transact([ends, known, force = given.force](const xenstore::view& view) {
-                addition result;
+            xenstore.change(ends, [ends, known, force = given.force](const xenstore::view& view, how way) {
                 for (const domid end : {ends.backend, ends.frontend})
                     require_still_there(view, end, known);
                 require_no_plain_link(view, ends);
                 require_made_by_hand(view, ends, force, known);
-                link_settings settings;
-                settings.backend.peer_name = name_of(ends.frontend, known);
-                settings.frontend.peer_name = name_of(ends.backend, known);
-                result.result = add_link(view, make_layout(ends, settings), result.problems);
-                return result;
+                return add(view, ends, known, way);
             });
         report(outcome(added.result), ends, known, added.result != add_result::existed);
         for (const std::string& problem : added.problems)
@@ -207,7 +243,7 @@ int run_remove(store& xenstore, const options& given) {
     });
     for (const link_ends& ends : pairs) {
         const bool removed =
-            xenstore.transact([ends, known, force = given.force](const xenstore::view& view) {
+            xenstore.change(ends, [ends, known, force = given.force](const xenstore::view& view, how) {
                 require_made_by_hand(view, ends, force, known);
                 return remove_link(view, make_layout(ends));
             });
@@ -273,7 +309,8 @@ template <typename Status> struct existing {
 };
 
 int run_list(store& xenstore, const options& given) {
-    const auto [known, links] = xenstore.transact([](const xenstore::view& view) {
+    // Without a transaction, which a domain that keeps writing into its half would make fail.
+    const auto [known, links] = xenstore.run([](const xenstore::view& view) {
         return existing<link_status>{list_domains(view), list_links(view)};
     });
     given.json ? print_json(links, known) : print_table(links, known);
@@ -389,7 +426,7 @@ void print_table(const std::vector<plain_status>& links, const std::vector<domai
 }
 
 int run_list_plain(store& xenstore, const options& given) {
-    const auto [known, links] = xenstore.transact([](const xenstore::view& view) {
+    const auto [known, links] = xenstore.run([](const xenstore::view& view) {
         return existing<plain_status>{list_domains(view), list_plain_links(view)};
     });
     given.json ? print_json(links, known) : print_table(links, known);

@@ -10,6 +10,9 @@
 #include <fstream>
 #include <gtest/gtest.h>
 
+#include <cstdio>
+#include <sys/wait.h>
+
 namespace xvsock::xenstored_test {
 
 inline std::string uuid_of(unsigned n) {
@@ -53,6 +56,16 @@ protected:
         return problems;
     }
 
+    /// Exit status of xvsock-peer; what it printed is in said_.
+    int xvsock_peer(const std::string& words) {
+        said_.clear();
+        FILE* const pipe = popen((XVSOCK_PEER " " + words + " 2>&1").c_str(), "re");
+        char part[256];
+        while (fgets(part, sizeof part, pipe))
+            said_ += part;
+        return WEXITSTATUS(pclose(pipe));
+    }
+
     static std::string front(unsigned frontend, unsigned backend) {
         return fmt::format("/local/domain/{}/device/vsock/{}", frontend, backend);
     }
@@ -63,6 +76,7 @@ protected:
     xen_host host_;
     model domains_;
     std::string policy_;
+    std::string said_;
 };
 
 } // namespace xvsock::xenstored_test

@@ -351,20 +351,7 @@ TEST_F(xvsockd, what_a_dead_domain_leaves_is_removed) {
 
 // ---- Links made by hand
 
-class by_hand : public daemon_fixture {
-protected:
-    /// Exit status of xvsock-peer; what it printed is in said_.
-    int xvsock_peer(const std::string& words) {
-        said_.clear();
-        FILE* const pipe = popen((XVSOCK_PEER " " + words + " 2>&1").c_str(), "re");
-        char part[256];
-        while (fgets(part, sizeof part, pipe))
-            said_ += part;
-        return WEXITSTATUS(pclose(pipe));
-    }
-
-    std::string said_;
-};
+using by_hand = daemon_fixture;
 
 TEST_F(by_hand, are_left_alone) {
     policy("allow a <-> b\nallow a <-> d\n");

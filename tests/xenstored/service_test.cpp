@@ -5,7 +5,10 @@
 
 #include <atomic>
 #include <csignal>
+#include <optional>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -48,6 +51,42 @@ public:
 
 private:
     int socket_;
+};
+
+/// Writes into the halves that are its own as fast as it can.
+class busy_guest {
+public:
+    busy_guest(unsigned id, std::vector<std::string> halves)
+        : writer_([this, id, halves = std::move(halves)] { write(id, halves); }) {}
+    ~busy_guest() {
+        done_ = true;
+        writer_.join();
+    }
+    busy_guest(const busy_guest&) = delete;
+    busy_guest& operator=(const busy_guest&) = delete;
+
+private:
+    void write(unsigned id, const std::vector<std::string>& halves) const {
+        xs_handle* const store = xs_open(0);
+        for (unsigned i = 0; !done_; ++i)
+            for (const std::string& half : halves) {
+                const std::string rubbish = fmt::format("{}/rubbish{}", half, i % 5);
+                unsigned length = 0;
+                if (done_ || !xs_is_domain_introduced(store, id))
+                    continue;
+                void* const is_there = xs_read(store, XBT_NULL, (half + "/state").c_str(), &length);
+                std::free(is_there);
+                if (!is_there)
+                    continue;
+                xs_write(store, XBT_NULL, (half + "/state").c_str(), i % 2 ? "4" : "1", 1);
+                xs_write(store, XBT_NULL, rubbish.c_str(), "x", 1);
+                xs_rm(store, XBT_NULL, rubbish.c_str());
+            }
+        xs_close(store);
+    }
+
+    std::atomic<bool> done_ = false;
+    std::thread writer_;
 };
 
 TEST_F(service, tells_its_manager) {
@@ -140,25 +179,10 @@ TEST_F(service, a_domain_that_keeps_writing_holds_nobody_up) {
     daemon_process daemon(host_.folder());
     ASSERT_EQ(wrong(), "") << daemon.output();
 
-    std::atomic<bool> done = false;
-    std::thread guest([&] {
-        xs_handle* const store = xs_open(0);
-        for (unsigned i = 0; !done; ++i)
-            for (unsigned peer = 0; peer < 6 && !done; ++peer) {
-                const std::string half = front(6, peer), rubbish = fmt::format("{}/rubbish{}", half, i % 5);
-                if (!xs_is_domain_introduced(store, 6))
-                    continue;
-                unsigned length = 0;
-                void* const is_there = xs_read(store, XBT_NULL, (half + "/state").c_str(), &length);
-                std::free(is_there);
-                if (!is_there)
-                    continue;
-                xs_write(store, XBT_NULL, (half + "/state").c_str(), i % 2 ? "4" : "1", 1);
-                xs_write(store, XBT_NULL, rubbish.c_str(), "x", 1);
-                xs_rm(store, XBT_NULL, rubbish.c_str());
-            }
-        xs_close(store);
-    });
+    std::vector<std::string> halves;
+    for (unsigned peer = 0; peer < 6; ++peer)
+        halves.push_back(front(6, peer));
+    std::optional<busy_guest> guest(std::in_place, 6, halves);
     const auto begin = std::chrono::steady_clock::now();
     policy("allow * <-> * port 22\n");
     daemon.send(SIGHUP);
@@ -179,11 +203,27 @@ TEST_F(service, a_domain_that_keeps_writing_holds_nobody_up) {
                 return false;
         return host_.read(front(5, 0) + "/accept") == "any";
     })) << daemon.output();
-    done = true;
-    guest.join();
+    guest.reset();
     for (unsigned peer = 0; peer < 6; ++peer) // what the simulated guest wrote as dom0, after the removal
         host_.remove(front(6, peer));
     daemon.send(SIGUSR1);
+}
+
+TEST_F(service, a_domain_that_keeps_writing_does_not_keep_xvsock_peer_from_its_work) {
+    start(1, "a", 1);
+    start(2, "b", 2);
+    ASSERT_EQ(xvsock_peer("add a b"), 0) << said_;
+    const busy_guest guest(2, {front(2, 1)});
+    for (int i = 0; i < 5; ++i) {
+        EXPECT_EQ(xvsock_peer("list"), 0) << said_;
+        EXPECT_NE(said_.find("hand"), std::string::npos) << said_;
+        EXPECT_EQ(xvsock_peer("add a b"), 0) << said_;
+    }
+    host_.write(front(2, 1) + "/backend-id", "5");
+    EXPECT_EQ(xvsock_peer("add a b"), 0) << said_;
+    EXPECT_EQ(host_.read(front(2, 1) + "/backend-id"), "1");
+    EXPECT_EQ(xvsock_peer("remove a b"), 0) << said_;
+    EXPECT_FALSE(host_.exists(back(2, 1)) || host_.exists(front(2, 1) + "/backend"));
 }
 
 TEST_F(service, a_half_that_is_removed_comes_back_with_the_next_look) {
