@@ -192,7 +192,9 @@ void require_made_by_hand(const xenstore::view& view, const link_ends& ends, boo
 }
 
 addition add(const xenstore::view& view, const link_ends& ends, const std::vector<domain>& known, how way) {
-    link_settings settings;
+    // The CIDs of a link that is up cannot change, and its ports and limits are not meant to.
+    auto settings = read_settings(view, ends).value_or(link_settings{});
+    settings.made_by = by_hand;
     settings.backend.peer_name = name_of(ends.frontend, known);
     settings.frontend.peer_name = name_of(ends.backend, known);
     const link_layout layout = make_layout(ends, settings);

@@ -396,7 +396,9 @@ TEST_F(by_hand, and_the_daemons_only_with_force) {
     EXPECT_EQ(wrong(), "") << "made again";
     EXPECT_EQ(xvsock_peer("add --force a b"), 0) << said_;
     EXPECT_EQ(host_.read(front(2, 1) + "/made-by"), "hand");
-    EXPECT_FALSE(host_.exists(front(2, 1) + "/cid"));
+    EXPECT_EQ(host_.read(front(2, 1) + "/cid"), "65537") << "which both modules have taken";
+    EXPECT_EQ(host_.read(back(2, 1) + "/peer-cid"), "65537");
+    EXPECT_EQ(host_.read(front(2, 1) + "/accept"), "any");
     daemon.send(SIGUSR1);
     EXPECT_TRUE(daemon.says("event=link-left-alone")) << daemon.output();
 }
