@@ -61,7 +61,7 @@ TEST_F(daemon_identity, the_first_with_a_uuid_has_it) {
     known = identify_all({runs(3, "clone", 1)});
     EXPECT_EQ(known[0].problem, "");
     EXPECT_EQ(known[0].cid, 65536U);
-    holders_.clear(); // as after a start
+    holders_.clear(); // as after a start, when neither has links
     known = identify_all({runs(3, "clone", 1), runs(5, "a", 1)});
     EXPECT_EQ(known[0].problem, "");
     EXPECT_NE(known[1].problem, "");

@@ -178,6 +178,22 @@ TEST_F(daemon_reconcile, a_dead_domains_home_does_not_come_back) {
     EXPECT_FALSE(fake::has("/local/domain/1/backend/vsock/2"));
 }
 
+// Domids begin anew some time, and the clone's is lower.
+TEST_F(daemon_reconcile, a_clone_does_not_take_the_links_when_the_daemon_starts_again) {
+    policy("allow * <-> *");
+    start(5, "a");
+    pass();
+    fake::add_domain(3, "clone");
+    fake::put("/local/domain/3/vm", fake::store().nodes.at("/local/domain/5/vm").value);
+    pass();
+    EXPECT_TRUE(linked(5, 0) && !linked(3, 0));
+    const auto before = fake::store().nodes;
+    links_.emplace(store_, (folder_ / "cids").string());
+    policy("allow * <-> *");
+    pass();
+    EXPECT_EQ(fake::store().nodes, before);
+}
+
 TEST_F(daemon_reconcile, nothing_but_the_two_and_dom0_sees_a_link) {
     policy("allow * <-> * port 22\nlimit * connections 5 memory 1M");
     start(1, "a");

@@ -51,7 +51,7 @@ struct known_domain {
     std::string cid_remark = {}; ///< and of its CID
 };
 
-/// Which domid has a UUID: the first that was seen with it.
+/// Which domid has a UUID: the first that was seen with it, or, after a start, the one that has links.
 using uuid_holders = std::map<std::string, domid>;
 
 /// Tells the domains apart, and gives CIDs to those that have none. `holders` is what was found the last

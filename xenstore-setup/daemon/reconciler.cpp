@@ -116,23 +116,25 @@ asio::awaitable<bool> reconciler::pass() {
 
 /// A file that was lost, or an older one that was put back, must not change the CIDs of links that are there.
 void reconciler::adopt(const std::vector<linked_cid>& linked) {
-    for (const auto& [id, uuid, cid] : linked) {
-        const std::string owner = cids_.owner_of(cid);
-        if (!owner.empty() && owner != uuid)
+    for (const linked_cid& one : linked) {
+        const std::string owner = cids_.owner_of(one.cid);
+        if (!owner.empty() && owner != one.uuid)
             throw cid_table_error(fmt::format(
                 "{}: it says that the CID {} is of the domain with the UUID {}, but domain {}, with the UUID "
                 "{}, has it in its links, so this is not the file that they were made by. Put that one back; "
                 "or remove the links of domain {} with xvsock-peer remove --force, if it may get another CID",
-                cid_file_, cid, owner, id, uuid, id));
+                cid_file_, one.cid, owner, one.id, one.uuid, one.id));
         if (owner.empty()) {
-            log(level::warning, "cid-adopted", "domid", id, "uuid", uuid, "cid", cid, "why",
+            log(level::warning, "cid-adopted", "domid", one.id, "uuid", one.uuid, "cid", one.cid, "why",
                 "its links say so, and the file does not know of it");
-            cids_.give(uuid, cid);
+            cids_.give(one.uuid, one.cid);
             // Those in between may be of domains that do not run now.
-            if (std::ranges::none_of(rules_.pins, [&](const pin& one) { return one.cid == cid; }))
-                cids_.begin_after(cid);
+            if (std::ranges::find(rules_.pins, one.cid, &pin::cid) == rules_.pins.end())
+                cids_.begin_after(one.cid);
             unsaved_ = true;
         }
+        if (cids_.find(one.uuid) == one.cid) // of two with this UUID it is this one that others talk to
+            holders_.try_emplace(one.uuid, one.id);
     }
 }
 
