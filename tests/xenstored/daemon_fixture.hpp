@@ -23,7 +23,7 @@ class daemon_fixture : public testing::Test {
 protected:
     void policy(const std::string& text) {
         policy_ = text;
-        std::ofstream(host_.folder() + "/policy", std::ios::binary) << text;
+        std::ofstream(host_.folder() + "/policy.conf", std::ios::binary) << text;
     }
     void start(unsigned id, const std::string& name, unsigned uuid) {
         host_.start_domain(id, name, uuid_of(uuid));

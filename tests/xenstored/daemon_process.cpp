@@ -18,7 +18,7 @@ daemon_process::daemon_process(const std::string& folder, std::vector<std::strin
     if (pipe2(ends, O_CLOEXEC) != 0)
         throw std::runtime_error("no pipe");
     fcntl(ends[1], F_SETPIPE_SZ, 1 << 20); // for what it says while nobody reads
-    std::vector<std::string> line{XVSOCKD, "--policy", folder + "/policy"};
+    std::vector<std::string> line{XVSOCKD, "--policy", folder + "/policy.conf"};
     for (const char* const option : {"--state-dir", "--runtime-dir"})
         if (std::ranges::find(options, option) == options.end())
             line.insert(line.end(), {option, folder});

@@ -15,7 +15,8 @@ namespace xvsock::xenstored_test {
 
 class daemon_process {
 public:
-    /// Starts it with its files in the folder: policy, cids, lock, status.json.
+    /// Starts it with its files in the folder: policy.conf, policy, cids, lock,
+    /// status.json.
     explicit daemon_process(const std::string& folder, std::vector<std::string> options = {},
                             std::vector<std::pair<std::string, std::string>> environment = {});
     /// Kills it.

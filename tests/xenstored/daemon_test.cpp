@@ -69,7 +69,7 @@ TEST_F(xvsockd, reads_the_policy_again) {
     policy("allow a <-> b\nalow\n");
     daemon.send(SIGHUP);
     EXPECT_TRUE(daemon.says("event=policy-kept"));
-    EXPECT_TRUE(daemon.says("policy:2: 'alow' is no keyword")) << daemon.output();
+    EXPECT_TRUE(daemon.says("policy.conf:2: 'alow' is no keyword")) << daemon.output();
     daemon.send(SIGUSR1);
     start(7, "x", 7);
     EXPECT_TRUE(daemon.says("event=domain-seen domid=7"));
@@ -82,6 +82,28 @@ TEST_F(xvsockd, reads_the_policy_again) {
     daemon.send(SIGHUP);
     EXPECT_EQ(wrong(), "") << daemon.output();
     EXPECT_TRUE(daemon.says("event=link-removed a=a a-domid=1 b=b b-domid=2 rule=none"));
+}
+
+TEST_F(xvsockd, starts_with_the_last_policy_that_was_right) {
+    policy("allow a <-> b\n");
+    start(1, "a", 1);
+    start(2, "b", 2);
+    {
+        daemon_process daemon(host_.folder());
+        ASSERT_EQ(wrong(), "") << daemon.output();
+    }
+    const std::string good = policy_;
+    policy("allow a <-> c\nalow\n");
+    policy_ = good;
+    start(3, "c", 3);
+    daemon_process daemon(host_.folder());
+    EXPECT_TRUE(daemon.says("event=policy-wrong")) << daemon.output();
+    EXPECT_TRUE(daemon.says("event=policy-kept"));
+    EXPECT_TRUE(daemon.says("event=ready"));
+    EXPECT_EQ(wrong(), "") << daemon.output();
+    policy("allow a <-> c\n");
+    daemon.send(SIGHUP);
+    EXPECT_EQ(wrong(), "") << daemon.output();
 }
 
 TEST_F(xvsockd, ports_that_fill_a_node) {
@@ -272,7 +294,7 @@ TEST_F(xvsockd, a_file_of_cids_that_is_not_of_this_host_is_refused) {
     std::ofstream(cid_file(), std::ios::binary) << others.to_text();
     const auto before = host_.dump();
     daemon_process daemon(host_.folder());
-    EXPECT_EQ(daemon.wait(), 1);
+    EXPECT_EQ(daemon.wait(), 3);
     EXPECT_TRUE(daemon.says("the CID 65536 is of the domain with the UUID " + uuid_of(9))) << daemon.output();
     EXPECT_EQ(difference(host_.dump(), before), "");
 }
@@ -283,7 +305,7 @@ TEST_F(xvsockd, without_its_cids_it_does_nothing) {
     std::ofstream(cid_file()) << "xvsock-cids 1\nnext 65536\n";
     const auto before = host_.dump();
     daemon_process daemon(host_.folder());
-    EXPECT_EQ(daemon.wait(), 1);
+    EXPECT_EQ(daemon.wait(), 3);
     EXPECT_TRUE(daemon.says("cids: its checksum is wrong")) << daemon.output();
     EXPECT_EQ(difference(host_.dump(), before), "");
 }

@@ -163,8 +163,8 @@ TEST_F(service, ends_when_xenstored_has_gone) {
 
 TEST_F(service, does_not_start_without_a_policy_or_xenstored) {
     daemon_process without_policy(host_.folder());
-    EXPECT_EQ(without_policy.wait(), 1);
-    EXPECT_TRUE(without_policy.says("/policy: No such file or directory")) << without_policy.output();
+    EXPECT_EQ(without_policy.wait(), 3);
+    EXPECT_TRUE(without_policy.says("/policy.conf: No such file or directory")) << without_policy.output();
     policy("");
     daemon_process without_store(host_.folder(), {}, {{"XENSTORED_PATH", host_.folder() + "/nothing"}});
     EXPECT_EQ(without_store.wait(), 1);

@@ -262,7 +262,7 @@ policy parse_policy(std::string_view text, const std::string& file) {
     return reader.take();
 }
 
-policy read_policy(const std::string& file) {
+std::string read_policy_text(const std::string& file) {
     const auto fail = [&] { throw policy_error({fmt::format("{}: {}", file, std::strerror(errno))}); };
     errno = 0;
     std::ifstream in(file, std::ios::binary);
@@ -273,7 +273,11 @@ policy read_policy(const std::string& file) {
         text << in.rdbuf();
     if (in.bad() || !text || errno == EISDIR)
         fail();
-    return parse_policy(text.str(), file);
+    return text.str();
+}
+
+policy read_policy(const std::string& file) {
+    return parse_policy(read_policy_text(file), file);
 }
 
 } // namespace xvsock::peer

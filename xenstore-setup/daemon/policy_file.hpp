@@ -28,7 +28,10 @@ private:
 /// Reads a policy; `file` is for the messages. Throws policy_error with all that is wrong.
 policy parse_policy(std::string_view text, const std::string& file);
 
-/// Throws policy_error also when the file cannot be read.
+/// Throws policy_error when the file cannot be read.
+std::string read_policy_text(const std::string& file);
+
+/// Both.
 policy read_policy(const std::string& file);
 
 } // namespace xvsock::peer

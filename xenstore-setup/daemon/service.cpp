@@ -39,6 +39,16 @@ std::string monotonic_microseconds() {
     return fmt::format("{}", now.tv_sec * 1'000'000LL + now.tv_nsec / 1000);
 }
 
+void log_problems(const policy_error& error) {
+    for (const std::string& problem : error.problems())
+        log(level::error, "policy-wrong", "why", problem);
+}
+
+/// What was read last and was right.
+std::string last_policy_in(const std::string& state_folder) {
+    return state_folder + "/policy";
+}
+
 } // namespace
 
 struct service::watched {
@@ -52,7 +62,35 @@ service::service(service_options options)
     : options_(std::move(options)), links_(store_, cid_file_in(options_.state_folder)),
       signals_(context_, SIGTERM, SIGINT, SIGHUP), work_(context_) {
     signals_.add(SIGUSR1);
-    links_.set_policy(read_policy(options_.policy_file), options_.policy_file);
+    load();
+}
+
+/// A file that is wrong when the daemon is started again is no reason to do without a policy.
+void service::load() {
+    try {
+        const std::string text = read_policy_text(options_.policy_file);
+        take(parse_policy(text, options_.policy_file), text);
+    } catch (const policy_error& error) {
+        const std::string last = last_policy_in(options_.state_folder);
+        if (!read_file(last))
+            throw;
+        policy rules = read_policy(last);
+        log_problems(error);
+        log(level::error, "policy-kept", "file", last, "why",
+            fmt::format("{} is wrong: what was last in force holds on", options_.policy_file));
+        links_.set_policy(std::move(rules), last);
+    }
+}
+
+void service::take(policy rules, const std::string& text) {
+    links_.set_policy(std::move(rules), options_.policy_file);
+    const std::string last = last_policy_in(options_.state_folder);
+    try {
+        if (read_file(last) != text)
+            replace_file(last, text, durability::machine);
+    } catch (const std::system_error& error) {
+        log(level::warning, "policy-not-saved", "file", last, "why", error.what());
+    }
 }
 
 void service::run() {
@@ -168,16 +206,16 @@ void service::reload() {
     if (ready_) // before, it is not to be taken for ready because it has read a file
         manager_.tell("RELOADING=1\nMONOTONIC_USEC=" + monotonic_microseconds());
     try {
-        policy rules = read_policy(options_.policy_file);
+        const std::string text = read_policy_text(options_.policy_file);
+        policy rules = parse_policy(text, options_.policy_file);
         // Better the old one than links that are cut because nobody could hold to what was meant.
         if (auto complaints = links_.complaints_about(rules); !complaints.empty())
             throw policy_error(std::move(complaints));
-        links_.set_policy(std::move(rules), options_.policy_file);
+        take(std::move(rules), text);
         log(level::info, "policy-loaded", "file", options_.policy_file);
         wake();
     } catch (const policy_error& error) {
-        for (const std::string& problem : error.problems())
-            log(level::error, "policy-wrong", "why", problem);
+        log_problems(error);
         log(level::error, "policy-kept", "file", options_.policy_file, "why",
             "the new one is wrong, the old one holds on");
     }

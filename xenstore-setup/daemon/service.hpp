@@ -47,6 +47,8 @@ private:
     void watch(const std::string& path);
     void watch_names();
     void wake();
+    void load();
+    void take(policy rules, const std::string& text);
     void reload();
     void write_status();
 

@@ -22,7 +22,8 @@ namespace {
 using namespace xvsock::peer;
 namespace po = boost::program_options;
 
-enum exit_status : int { exit_ok = 0, exit_failed = 1, exit_usage = 2 };
+/// exit_wrong: its files are wrong, so starting it again does not help.
+enum exit_status : int { exit_ok = 0, exit_failed = 1, exit_usage = 2, exit_wrong = 3 };
 
 int check(const std::string& file) {
     try {
@@ -108,8 +109,7 @@ int run(int argc, char** argv) {
                "SIGHUP: read the policy again. SIGUSR1: look at all links. SIGTERM: end; the links stay.\n\n"
             << visible
             << "\nExit status: 0 ended as told, or the file is right; 1 failed, or the file is wrong; 2 "
-               "wrong "
-               "command line.\n";
+               "wrong command line; 3 the policy or the record of CIDs is wrong.\n";
         return exit_ok;
     }
     if (values.count("version")) {
@@ -151,8 +151,10 @@ int main(int argc, char** argv) {
     } catch (const policy_error& error) {
         for (const std::string& problem : error.problems())
             log(level::error, "policy-wrong", "why", problem);
+        return exit_wrong;
     } catch (const cid_table_error& error) {
         log(level::error, "cids-wrong", "why", error.what());
+        return exit_wrong;
     } catch (const std::system_error& error) {
         log(level::error, "ended", "why", fmt::format("cannot {}", error.what()));
     } catch (const std::exception& error) {
