@@ -40,6 +40,7 @@ protected:
     }
 
     bool pass() {
+        links_->look_for_domains(); // as the service does after an event
         auto done = asio::co_spawn(context_, links_->pass(), asio::use_future);
         context_.restart();
         context_.run();
@@ -85,6 +86,30 @@ TEST_F(daemon_reconcile, what_is_in_order_is_left_alone) {
     EXPECT_TRUE(is_settled());
 }
 
+TEST_F(daemon_reconcile, asks_only_for_what_may_have_changed) {
+    policy("allow a <-> b");
+    for (unsigned id = 1; id <= 9; ++id)
+        start(id, std::string(1, "-abcdefghi"[id]));
+    pass();
+    const auto calls_of = [&](const auto& change) {
+        const auto before = store_.calls();
+        change();
+        auto done = asio::co_spawn(context_, links_->pass(), asio::use_future);
+        context_.restart();
+        context_.run();
+        done.get();
+        return store_.calls() - before;
+    };
+    EXPECT_EQ(calls_of([&] { policy("allow b <-> a"); }), 0U);
+    EXPECT_EQ(calls_of([&] { links_->look_at(3); }), 5U);
+    EXPECT_EQ(calls_of([&] { links_->look_for_domains(); }), 10U) << "which there are, and whether they run";
+    EXPECT_EQ(calls_of([&] {
+                  start(10, "j");
+                  links_->look_for_domains();
+              }),
+              15U);
+}
+
 TEST_F(daemon_reconcile, one_domains_quota_holds_up_nobody_else) {
     policy("allow * <-> *");
     for (unsigned id = 1; id <= 3; ++id)
@@ -117,6 +142,7 @@ TEST_F(daemon_reconcile, another_domain_with_the_same_domid) {
     start(2, "b");
     pass();
     fake::put("/local/domain/2/vm", "/vm/99999999-0000-4000-8000-000000000000");
+    links_->look_at(2);
     pass();
     EXPECT_FALSE(linked(2, 1)) << "the old one goes first";
     ASSERT_TRUE(links_->due());

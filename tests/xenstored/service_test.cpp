@@ -242,6 +242,57 @@ TEST_F(service, a_half_that_is_removed_comes_back_with_the_next_look) {
     EXPECT_TRUE(daemon.says("event=link-changed")) << daemon.output();
 }
 
+/// A number in status.json.
+std::uint64_t status_number(const std::string& folder, const std::string& key) {
+    std::ifstream in(folder + "/status.json");
+    std::string text;
+    std::getline(in, text);
+    const auto at = text.find("\"" + key + "\":");
+    return at == std::string::npos ? 0 : std::stoull(text.substr(at + key.size() + 3));
+}
+
+// What a link costs, from the start of the domains one after the other: no more among sixteen than among
+// four. XVSOCK_SCALE names a file that takes the figures, as docs/architecture.md has them.
+TEST_F(service, calls_are_linear_in_the_links) {
+    const char* const file = std::getenv("XVSOCK_SCALE");
+    std::string table = "{\"mode\": \"native\", \"against\": \"a real xenstored\", \"rows\": [";
+    std::vector<double> calls_each;
+    for (const unsigned domains : {4, 8, 16}) {
+        policy("allow * <-> *\n");
+        daemon_process daemon(host_.folder(), {"--resync", "86400"});
+        ASSERT_TRUE(daemon.says("event=ready"));
+        const unsigned links = domains * (domains + 1) / 2; // dom0 is another
+        const auto calls_before = status_number(host_.folder(), "xenstore-calls");
+        const auto begin = std::chrono::steady_clock::now();
+        for (unsigned id = 1; id <= domains; ++id) {
+            start(id, fmt::format("g{}", id), id);
+            ASSERT_TRUE(daemon.says("event=link-made", id * (id + 1) / 2)) << daemon.output();
+        }
+        const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
+        ASSERT_EQ(wrong(), "") << daemon.output();
+        ASSERT_TRUE(comes_true([&] { // the last look at the last domain's name is over
+            const auto seen = status_number(host_.folder(), "xenstore-calls");
+            std::this_thread::sleep_for(std::chrono::milliseconds(300));
+            return seen > calls_before && seen == status_number(host_.folder(), "xenstore-calls");
+        }));
+        const auto calls = status_number(host_.folder(), "xenstore-calls") - calls_before;
+        calls_each.push_back(double(calls) / links);
+        fmt::print("{} domains, {} links: {} calls, {:.1f} for each link; {:.2f} ms for each\n", domains,
+                   links, calls, calls_each.back(), took.count() / links);
+        table += fmt::format("{}{{\"domains\": {}, \"links\": {}, \"calls\": {}, \"calls-per-link\": {:.1f}, "
+                             "\"ms-per-link\": {:.2f}}}",
+                             calls_each.size() > 1 ? ", " : "", domains, links, calls, calls_each.back(),
+                             took.count() / links);
+        while (!domains_.empty())
+            destroy(domains_.begin()->first);
+        ASSERT_EQ(wrong(), "") << daemon.output();
+    }
+    EXPECT_LE(calls_each[1], 1.05 * calls_each[0]);
+    EXPECT_LE(calls_each[2], 1.05 * calls_each[1]);
+    if (file)
+        std::ofstream(file) << table << "]}\n";
+}
+
 TEST_F(service, sixteen_domains_and_all_pairs) {
     policy("allow * <-> *\n");
     daemon_process daemon(host_.folder());

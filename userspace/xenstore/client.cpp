@@ -37,6 +37,10 @@ std::string client::current_call() const {
     return connection_->current_call();
 }
 
+std::uint64_t client::calls() const {
+    return connection_->calls();
+}
+
 void client::submit(bool transaction, std::shared_ptr<detail::operation> job) {
     connection_->submit(transaction, std::move(job));
 }

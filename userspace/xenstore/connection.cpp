@@ -225,11 +225,13 @@ void connection::start_call(std::string what) {
     if (running_ && running_->completed())
         fail(what, ECANCELED);
     current_call_ = std::move(what);
+    ++calls_;
 }
 
 void connection::note_call(std::string what) {
     const std::lock_guard lock(mutex_);
     current_call_ = std::move(what);
+    ++calls_;
 }
 
 void connection::open() {

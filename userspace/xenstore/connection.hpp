@@ -9,6 +9,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <map>
 #include <memory>
@@ -54,6 +55,7 @@ public:
     /// The execution context's end: no handler is called any more.
     void abandon();
     std::string current_call() const;
+    std::uint64_t calls() const { return calls_; }
     void set_attempts(int most) { max_attempts_ = most; }
 
     std::shared_ptr<watch_state> add_watch(const std::string& path);
@@ -96,6 +98,7 @@ private:
     xs_handle* handle_ = nullptr; // of the calling thread; others use it under mutex_, while it is not null
 
     std::atomic<int> max_attempts_ = 50;
+    std::atomic<std::uint64_t> calls_ = 0;
 
     mutable std::mutex mutex_; // protects all below
     std::condition_variable changed_;

@@ -79,28 +79,50 @@ std::string read_uuid(const xenstore::view& store, domid id) {
     return uuid && uuid->find_first_not_of("0-") != std::string::npos ? *uuid : "";
 }
 
-std::vector<running_domain> list_running(const xenstore::view& store) {
-    std::vector<running_domain> found;
-    for (const domid id : peers_below(store, "/local/domain")) {
+sight look(const xenstore::view& store, const std::vector<running_domain>& known, const glance& wanted) {
+    std::set<domid> homes;
+    if (wanted.all || wanted.domains)
+        homes = peers_below(store, "/local/domain");
+    else
+        for (const running_domain& one : known)
+            homes.insert(one.id);
+    const auto find = [&](domid id) { return std::ranges::find(known, id, &running_domain::id); };
+    const auto is_new = [&](domid id) {
+        return wanted.all || find(id) == known.end() || wanted.names.contains(id);
+    };
+    std::map<domid, bool> runs;
+    for (const domid id : homes)
+        runs[id] = id == 0 || (is_new(id) || wanted.domains ? store.is_introduced(id) : find(id)->runs);
+    // It may have had links that were made by hand since the others were looked at.
+    const bool one_has_gone = std::ranges::any_of(known, [&](const running_domain& old) {
+        return old.runs && (!runs.contains(old.id) || !runs[old.id]);
+    });
+    sight seen;
+    for (const domid id : homes) {
         const std::string home = fmt::format("/local/domain/{}", id);
-        running_domain one;
-        one.id = id;
-        one.runs = id == 0 || store.is_introduced(id);
-        if (one.runs) {
-            one.name = id == 0 ? dom0_name : store.read(home + "/name").value_or("");
-            one.uuid = read_uuid(store, id);
+        running_domain now;
+        now.id = id;
+        now.runs = runs[id];
+        const bool anew = is_new(id) || now.runs != find(id)->runs;
+        if (!anew) {
+            now = *find(id);
+        } else if (now.runs) {
+            now.name = id == 0 ? dom0_name : store.read(home + "/name").value_or("");
+            now.uuid = read_uuid(store, id);
         }
-        one.backends = peers_below(store, home + "/device/vsock");
-        one.frontends = peers_below(store, home + "/backend/vsock");
-        found.push_back(std::move(one));
+        if (anew || one_has_gone)
+            seen.halves[id] = {.backends = peers_below(store, home + "/device/vsock"),
+                               .frontends = peers_below(store, home + "/backend/vsock")};
+        seen.domains.push_back(std::move(now));
     }
-    return found;
+    return seen;
 }
 
-std::vector<linked_cid> list_linked(const xenstore::view& store, const std::vector<running_domain>& running) {
+std::vector<linked_cid> list_linked(const xenstore::view& store, const sight& seen) {
     std::vector<linked_cid> found;
-    for (const running_domain& one : running) {
-        if (one.uuid.empty())
+    for (const running_domain& one : seen.domains) {
+        const auto halves = seen.halves.find(one.id);
+        if (one.uuid.empty() || halves == seen.halves.end())
             continue;
         const auto add = [&](const link_ends& ends, end_settings link_settings::*end) {
             const auto settings = read_settings(store, ends);
@@ -108,10 +130,10 @@ std::vector<linked_cid> list_linked(const xenstore::view& store, const std::vect
                 found.push_back({.id = one.id, .uuid = one.uuid, .cid = *((*settings).*end).cid});
         };
         // Its own halves only: they went with the home of whoever had the domid before.
-        for (const domid backend : one.backends)
+        for (const domid backend : halves->second.backends)
             if (backend < one.id)
                 add({backend, one.id}, &link_settings::frontend);
-        for (const domid frontend : one.frontends)
+        for (const domid frontend : halves->second.frontends)
             if (one.id < frontend)
                 add({one.id, frontend}, &link_settings::backend);
     }

@@ -18,9 +18,6 @@ struct running_domain {
     bool runs = true; ///< else it is dead, or not complete yet, and only its links are known
     std::string name; ///< empty: none
     std::string uuid; ///< in lower case; empty: none, or dom0
-    /// The peers of its link halves: of those where it has the frontend, and of those where it has the
-    /// backend.
-    std::set<domid> backends, frontends;
 
     bool operator==(const running_domain&) const = default;
 };
@@ -28,8 +25,29 @@ struct running_domain {
 /// The UUID of a domain, in lower case; empty for dom0, and for one that has none.
 std::string read_uuid(const xenstore::view& store, domid id);
 
-/// All domains that run or have left something, by domid. Reads a fixed number of nodes for each.
-std::vector<running_domain> list_running(const xenstore::view& store);
+/// The peers of a domain's link halves.
+struct own_halves {
+    std::set<domid> backends;  ///< of those where it has the frontend
+    std::set<domid> frontends; ///< of those where it has the backend
+};
+
+/// What is to be looked at again.
+struct glance {
+    bool all = false;      ///< everything
+    bool domains = false;  ///< which there are
+    std::set<domid> names; ///< all that is of these domains, whose names have been written
+
+    bool empty() const { return !all && !domains && names.empty(); }
+};
+
+struct sight {
+    /// All domains that run or have left something, by domid.
+    std::vector<running_domain> domains;
+    std::map<domid, own_halves> halves; ///< of those that were looked at
+};
+
+/// What is there now, from what was there the last time: what is not to be looked at again costs no call.
+sight look(const xenstore::view& store, const std::vector<running_domain>& known, const glance& wanted);
 
 /// What a link of the daemon's says about one of its domains, which has got the CID from there.
 struct linked_cid {
@@ -39,7 +57,7 @@ struct linked_cid {
 };
 
 /// The CIDs that running domains have by the links that the daemon has made.
-std::vector<linked_cid> list_linked(const xenstore::view& store, const std::vector<running_domain>& running);
+std::vector<linked_cid> list_linked(const xenstore::view& store, const sight& seen);
 
 /// A domain as everybody is to know it.
 struct known_domain {

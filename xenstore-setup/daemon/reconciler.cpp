@@ -97,13 +97,10 @@ std::vector<std::string> reconciler::complaints_about(const policy& rules) const
 
 asio::awaitable<bool> reconciler::pass() {
     interrupted_ = false;
-    const auto running = co_await run(store_, [](const xenstore::view& view) { return list_running(view); });
-    if (!std::exchange(adopted_, true)) {
-        const auto linked = [running](const xenstore::view& view) { return list_linked(view, running); };
-        adopt(co_await run(store_, linked));
-    }
-    identify_domains(running);
-    collect(running);
+    if (!wanted_.empty())
+        co_await look_again();
+    identify_domains();
+    collect();
     unsigned done = 0;
     for (const link_ends& ends : work_now()) {
         if (done >= least_progress && interrupted_)
@@ -112,6 +109,51 @@ asio::awaitable<bool> reconciler::pass() {
         ++done;
     }
     co_return true;
+}
+
+asio::awaitable<void> reconciler::look_again() {
+    const glance wanted = std::exchange(wanted_, {});
+    const auto body = [known = running_, wanted](const xenstore::view& view) {
+        return look(view, known, wanted);
+    };
+    const sight seen = co_await run(store_, body);
+    if (!std::exchange(adopted_, true)) {
+        const auto linked = [seen](const xenstore::view& view) { return list_linked(view, seen); };
+        adopt(co_await run(store_, linked));
+    }
+    const auto before = std::exchange(running_, seen.domains);
+    if (wanted.all) {
+        seen_.clear();
+        for (const auto& [ends, ignored] : links_)
+            unverified_.insert(ends);
+    }
+    take_halves(seen.halves, before);
+    if (wanted.all)
+        for (const auto& [ends, ignored] : seen_)
+            unverified_.insert(ends);
+}
+
+/// Of the domains that were looked at, and of those that are not there any more.
+void reconciler::take_halves(const std::map<domid, own_halves>& halves,
+                             const std::vector<running_domain>& before) {
+    std::set<domid> others; // than before
+    for (const auto& [id, ignored] : halves)
+        others.insert(id);
+    for (const running_domain& one : before)
+        if (std::ranges::find(running_, one.id, &running_domain::id) == running_.end())
+            others.insert(one.id);
+    for (auto& [ends, seen] : seen_) {
+        seen.frontend = seen.frontend && !others.contains(ends.frontend);
+        seen.backend = seen.backend && !others.contains(ends.backend);
+    }
+    for (const auto& [id, own] : halves) {
+        for (const domid backend : own.backends)
+            if (backend < id)
+                seen_[{backend, id}].frontend = true;
+        for (const domid frontend : own.frontends)
+            if (id < frontend)
+                seen_[{id, frontend}].backend = true;
+    }
 }
 
 /// A file that was lost, or an older one that was put back, must not change the CIDs of links that are there.
@@ -139,9 +181,9 @@ void reconciler::adopt(const std::vector<linked_cid>& linked) {
 }
 
 /// Also records the CIDs of new domains: one that is not recorded is not used.
-void reconciler::identify_domains(const std::vector<running_domain>& running) {
+void reconciler::identify_domains() {
     cid_draft cids(cids_);
-    const auto before = std::exchange(known_, identify(running, rules_, cids, holders_));
+    const auto before = std::exchange(known_, identify(running_, rules_, cids, holders_));
     save_again_.reset();
     if (cids.changed() || unsaved_) {
         try {
@@ -201,16 +243,8 @@ void reconciler::log_domains(const std::vector<known_domain>& before) const {
 }
 
 /// Which links there are, which there should be, and which are remembered.
-void reconciler::collect(const std::vector<running_domain>& running) {
-    seen_.clear();
-    for (const running_domain& one : running) {
-        for (const domid backend : one.backends)
-            if (backend < one.id)
-                seen_[{backend, one.id}].frontend = true;
-        for (const domid frontend : one.frontends)
-            if (one.id < frontend)
-                seen_[{one.id, frontend}].backend = true;
-    }
+void reconciler::collect() {
+    std::erase_if(seen_, [](const auto& one) { return one.second == halves{}; });
     for (const auto& [ends, ignored] : seen_)
         links_.try_emplace(ends);
     for (const auto& [ends, ignored] : plan_)
@@ -218,9 +252,6 @@ void reconciler::collect(const std::vector<running_domain>& running) {
     // A dead domain's halves went with its home; what is left of the others' is seen there.
     std::erase_if(links_,
                   [&](const auto& one) { return !seen_.contains(one.first) && !plan_.contains(one.first); });
-    if (std::exchange(full_, false))
-        for (const auto& [ends, ignored] : links_)
-            unverified_.insert(ends);
     std::erase_if(unverified_, [&](const link_ends& ends) { return !links_.contains(ends); });
 }
 
@@ -396,7 +427,10 @@ boost::json::object reconciler::status() const {
         link["trouble"] = state.trouble;
         links.push_back(std::move(link));
     }
-    return {{"policy", policy_file_}, {"domains", std::move(domains)}, {"links", std::move(links)}};
+    return {{"policy", policy_file_},
+            {"xenstore-calls", store_.calls()},
+            {"domains", std::move(domains)},
+            {"links", std::move(links)}};
 }
 
 } // namespace xvsock::peer

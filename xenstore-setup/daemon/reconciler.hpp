@@ -31,7 +31,11 @@ public:
     std::vector<std::string> complaints_about(const policy& rules) const;
 
     /// Everything is looked at in the next pass, also what was found in order before.
-    void forget() { full_ = true; }
+    void forget() { wanted_.all = true; }
+
+    /// Domains may have come or gone, or one may have another name.
+    void look_for_domains() { wanted_.domains = true; }
+    void look_at(domid id) { wanted_.names.insert(id); }
 
     /// Another pass is wanted: the present one ends early, but not before it has brought something about.
     void interrupt() { interrupted_ = true; }
@@ -67,9 +71,11 @@ private:
     };
 
     void adopt(const std::vector<linked_cid>& linked);
-    void identify_domains(const std::vector<running_domain>& running);
+    void identify_domains();
     void log_domains(const std::vector<known_domain>& before) const;
-    void collect(const std::vector<running_domain>& running);
+    boost::asio::awaitable<void> look_again();
+    void take_halves(const std::map<domid, own_halves>& halves, const std::vector<running_domain>& before);
+    void collect();
     bool needs_work(const link_ends& ends) const;
     std::vector<link_ends> work_now();
     const planned_link* planned(const link_ends& ends) const;
@@ -86,16 +92,17 @@ private:
     std::string policy_file_;
     cid_table cids_;
     uuid_holders holders_;
+    glance wanted_{.all = true, .domains = false, .names = {}};
+    std::vector<running_domain> running_; ///< by the last look
     std::vector<known_domain> known_;
     std::vector<std::string> complaints_;
     link_plan plan_;
     std::map<link_ends, link_state> links_;
-    std::map<link_ends, halves> seen_; ///< by the last look
+    std::map<link_ends, halves> seen_; ///< by the last look, and by what was done since
     std::set<link_ends> unverified_;   ///< to be looked at, whatever is remembered
     std::optional<clock::time_point> save_again_;
     bool unsaved_ = false; ///< something was adopted, and the file does not have it yet
     bool adopted_ = false;
-    bool full_ = true;
     bool interrupted_ = false;
 };
 

@@ -52,9 +52,11 @@ std::string last_policy_in(const std::string& state_folder) {
 } // namespace
 
 struct service::watched {
-    watched(xenstore::client& store, std::string path) : nodes(store, std::move(path)) {}
+    watched(xenstore::client& store, std::string path, std::function<void()> then)
+        : nodes(store, std::move(path)), fired(std::move(then)) {}
 
     xenstore::watch nodes;
+    std::function<void()> fired;
     bool ended = false;
 };
 
@@ -97,8 +99,8 @@ void service::run() {
     log(level::info, "started", "process", getpid(), "policy", options_.policy_file);
     start(take_signals());
     start(look_alive());
-    watch("@introduceDomain");
-    watch("@releaseDomain");
+    for (const char* const path : {"@introduceDomain", "@releaseDomain"})
+        watch(path, [this] { links_.look_for_domains(); });
     start(reconcile());
     context_.run();
     if (failure_)
@@ -149,8 +151,10 @@ asio::awaitable<void> service::reconcile() {
     }
 }
 
-void service::watch(const std::string& path) {
-    start(follow(std::make_shared<watched>(store_, path)));
+std::shared_ptr<service::watched> service::watch(const std::string& path, std::function<void()> fired) {
+    auto one = std::make_shared<watched>(store_, path, std::move(fired));
+    start(follow(one));
+    return one;
 }
 
 asio::awaitable<void> service::follow(std::shared_ptr<watched> one) {
@@ -160,6 +164,7 @@ asio::awaitable<void> service::follow(std::shared_ptr<watched> one) {
             co_return;
         if (error)
             throw std::system_error(error.value(), std::generic_category(), "watch " + one->nodes.path());
+        one->fired();
         wake();
     }
 }
@@ -178,10 +183,8 @@ void service::watch_names() {
         return true;
     });
     for (const domid id : running)
-        if (auto& one = names_[id]; !one) {
-            one = std::make_shared<watched>(store_, fmt::format("/local/domain/{}/name", id));
-            start(follow(one));
-        }
+        if (auto& one = names_[id]; !one)
+            one = watch(fmt::format("/local/domain/{}/name", id), [this, id] { links_.look_at(id); });
 }
 
 asio::awaitable<void> service::take_signals() {

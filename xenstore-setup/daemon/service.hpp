@@ -14,6 +14,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <exception>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -44,7 +45,7 @@ private:
     boost::asio::awaitable<void> take_signals();
     boost::asio::awaitable<void> look_alive();
     void start(boost::asio::awaitable<void> task);
-    void watch(const std::string& path);
+    std::shared_ptr<watched> watch(const std::string& path, std::function<void()> fired);
     void watch_names();
     void wake();
     void load();

@@ -7,6 +7,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/async_result.hpp>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -57,6 +58,9 @@ public:
     /// What xenstored is being asked for now: "write /local/domain/1/data"; empty when nothing is. Any
     /// thread.
     std::string current_call() const;
+
+    /// How many calls it has made of xenstored. Any thread.
+    std::uint64_t calls() const;
 
     /// The node's value. Signature: void(error_code, std::string).
     template <typename Token> auto async_read(std::string path, Token&& token) {
