@@ -75,6 +75,7 @@ TEST_F(xvsockd, reads_the_policy_again) {
     EXPECT_TRUE(daemon.says("event=domain-seen domid=7"));
     domains_.clear();
     destroy(7);
+    EXPECT_TRUE(daemon.says("event=domain-gone domid=7")) << "a look after all that";
     EXPECT_EQ(difference(host_.dump(), before), "");
 
     domains_ = {{1, {"a", uuid_of(1)}}, {2, {"b", uuid_of(2)}}};
@@ -321,6 +322,8 @@ TEST_F(xvsockd, a_domain_whose_cid_cannot_be_recorded_has_no_links_until_it_can)
     start(3, "c", 3);
     EXPECT_TRUE(daemon.says("event=cids-not-saved")) << daemon.output();
     EXPECT_TRUE(daemon.says("event=domain-refused domid=3"));
+    start(4, "d", 4);
+    EXPECT_TRUE(daemon.says("event=domain-seen domid=4")) << "in a later look";
     EXPECT_FALSE(host_.exists(front(3, 0)));
     EXPECT_TRUE(host_.exists(front(2, 1))) << "the others are left alone";
     const rlimit room{RLIM_INFINITY, RLIM_INFINITY};

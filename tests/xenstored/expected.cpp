@@ -31,7 +31,8 @@ void add_link(tree& nodes, const peer::link_layout& layout) {
 
 } // namespace
 
-tree expected_tree(const model& domains, const std::string& policy_text, const std::string& cid_file) {
+tree expected_tree(const model& domains, const std::string& policy_text, const std::string& cid_file,
+                   const hand_links& by_hand) {
     tree nodes{{"/local/domain", " (n0)"},
                {"/local/domain/0", " (n0)"},
                {"/local/domain/0/domid", "0 (n0)"},
@@ -60,7 +61,10 @@ tree expected_tree(const model& domains, const std::string& policy_text, const s
     }
     std::vector<std::string> complaints;
     for (const auto& [ends, link] : plan_links(known, peer::parse_policy(policy_text, "policy"), complaints))
-        add_link(nodes, make_layout(ends, link.settings));
+        if (!by_hand.contains(ends))
+            add_link(nodes, make_layout(ends, link.settings));
+    for (const auto& [ends, settings] : by_hand)
+        add_link(nodes, make_layout(ends, settings));
     return nodes;
 }
 
