@@ -2,6 +2,7 @@
 // `xvsock-peer`: makes, removes and lists peer links and plain links, from dom0.
 #include "common/text_table.hpp"
 #include "domains.hpp"
+#include "hints.hpp"
 #include "peer_link.hpp"
 #include "plain_link.hpp"
 
@@ -106,31 +107,6 @@ private:
     asio::io_context context_;
     xenstore::client client_{context_.get_executor()};
 };
-
-/// The likely cause of an error of xenstored.
-std::string hint_for(int error) {
-    switch (error) {
-    case EACCES:
-    case EPERM:
-        return "; only dom0's root may do this";
-    case ENOENT:
-    case ECONNREFUSED:
-    case ENXIO:
-        return "; is this dom0 of a Xen host, with xenstored running?";
-    case ENOSPC:
-    case EDQUOT:
-        return "; a quota of xenstored is used up";
-    case EAGAIN:
-        return "; others keep changing the same nodes, try again";
-    case EPIPE:
-    case ECONNRESET:
-    case EBADF:
-    case EIO:
-        return "; xenstored ended the connection, does it still run?";
-    default:
-        return "";
-    }
-}
 
 std::string describe(const link_ends& ends, const std::vector<domain>& known) {
     return fmt::format("backend {}, frontend {}", peer::describe(ends.backend, known),

@@ -76,6 +76,9 @@ TEST_F(daemon_identity, names_of_two_are_nobodys) {
         EXPECT_NE(known[i].remark, "") << i;
         EXPECT_EQ(known[i].problem, "") << i;
     }
+    EXPECT_NE(known[1].remark.find("other domains"), std::string::npos);
+    for (const unsigned i : {4, 5})
+        EXPECT_NE(known[i].remark.find("is dom0's name"), std::string::npos) << known[i].remark;
     EXPECT_EQ(known[6].who.name, "b");
     EXPECT_EQ(known[6].remark, "");
 }

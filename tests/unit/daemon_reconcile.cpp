@@ -7,6 +7,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
+#include <boost/json/serialize.hpp>
 #include <cerrno>
 #include <filesystem>
 #include <fmt/format.h>
@@ -121,6 +122,9 @@ TEST_F(daemon_reconcile, one_domains_quota_holds_up_nobody_else) {
         policy("allow * <-> *");
         pass();
         EXPECT_FALSE(linked(2, 1));
+        EXPECT_NE(
+            boost::json::serialize(links_->status()).find(error == E2BIG ? "too long" : "quota of xenstored"),
+            std::string::npos);
         EXPECT_TRUE(linked(1, 0) && linked(2, 0) && linked(3, 0) && linked(3, 1) && linked(3, 2));
         ASSERT_TRUE(links_->due());
         const auto pause = *links_->due() - reconciler::clock::now();

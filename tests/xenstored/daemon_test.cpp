@@ -372,6 +372,21 @@ TEST_F(xvsockd, what_a_dead_domain_leaves_is_removed) {
         return true;
     })) << daemon.output();
     EXPECT_TRUE(host_.exists(front(3, 1)));
+    EXPECT_TRUE(daemon.says("why=\"domain 2 is gone\"")) << daemon.output();
+    host_.write("/local/domain/3/vm", "/vm/" + uuid_of(1)); // it has a's UUID from now on
+    rename(3, "c2");
+    EXPECT_TRUE(daemon.says("why=\"domain 3 gets no links: domain 1 runs with the same UUID\""))
+        << daemon.output();
+}
+
+TEST_F(xvsockd, a_name_and_a_cid_that_change_are_both_said) {
+    policy("cid c 70000\nallow * <-> *\n");
+    start(1, "a", 1);
+    daemon_process daemon(host_.folder());
+    ASSERT_EQ(wrong(), "") << daemon.output();
+    rename(1, "c");
+    EXPECT_TRUE(daemon.says("event=domain-renamed domid=1 from=a to=c")) << daemon.output();
+    EXPECT_TRUE(daemon.says("event=cid-changed domid=1 name=c from=65536 to=70000")) << daemon.output();
 }
 
 // ---- Links made by hand

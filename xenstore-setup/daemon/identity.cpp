@@ -163,6 +163,9 @@ std::vector<known_domain> identify(const std::vector<running_domain>& running, c
                 made.who.name.reset();
             if (one.name.empty())
                 made.remark = "it has no name";
+            else if (one.id != 0 && is_dom0s_name(one.name))
+                made.remark = fmt::format(
+                    "'{}' is dom0's name: rules by name do not allow this domain anything", one.name);
             else if (one.id != 0)
                 made.remark = fmt::format(
                     "other domains are named '{}' as well: rules by name do not allow it anything", one.name);

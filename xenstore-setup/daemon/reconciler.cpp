@@ -2,6 +2,7 @@
 #include "reconciler.hpp"
 
 #include "durable_file.hpp"
+#include "hints.hpp"
 #include "log.hpp"
 
 #include <algorithm>
@@ -227,9 +228,9 @@ void reconciler::log_domains(const std::vector<known_domain>& before) const {
         if (!old)
             log(level::info, "domain-seen", "domid", one.who.id, "name", one.name, "uuid", one.who.uuid,
                 "cid", one.cid);
-        else if (old->name != one.name)
+        if (old && old->name != one.name)
             log(level::info, "domain-renamed", "domid", one.who.id, "from", old->name, "to", one.name);
-        else if (old->cid != one.cid)
+        if (old && old->cid != one.cid)
             log(level::info, "cid-changed", "domid", one.who.id, "name", one.name, "from", old->cid, "to",
                 one.cid);
         if (!one.problem.empty() && (!old || old->problem != one.problem))
@@ -313,7 +314,7 @@ asio::awaitable<void> reconciler::settle(link_ends ends) {
     } catch (const std::system_error& error) {
         if (is_lost(error.code()))
             throw;
-        note_failure(ends, error.what());
+        note_failure(ends, error.what() + hint_for(error.code().value()));
     } catch (const domain_error& error) {
         note_failure(ends, error.what());
     }
@@ -345,12 +346,10 @@ void reconciler::note(const link_ends& ends, const kept& result) {
     case outcome::changed:
         say(level::info, "link-changed", fmt::format("{}; {}", settings(), fmt::join(result.problems, "; ")));
         break;
-    case outcome::removed: {
-        const bool run = find(known_, ends.backend) && find(known_, ends.frontend);
-        say(level::info, "link-removed", run ? "the policy does not allow it" : "a domain is gone");
+    case outcome::removed:
+        say(level::info, "link-removed", why_none(ends));
         leave_as({});
         return;
-    }
     case outcome::outdated:
         say(level::warning, "link-outdated",
             "its domains or CIDs have changed, or a half of it is missing: it is made anew");
@@ -400,6 +399,19 @@ std::optional<reconciler::clock::time_point> reconciler::due() const {
 std::string reconciler::name_of(domid id) const {
     const auto* const found = find(known_, id);
     return found && !found->name.empty() ? found->name : fmt::format("{}", id);
+}
+
+/// Why there should be no link.
+std::string reconciler::why_none(const link_ends& ends) const {
+    for (const domid id : {ends.backend, ends.frontend}) {
+        const auto* const found = find(known_, id);
+        if (!found)
+            return fmt::format("domain {} is gone", id);
+        if (!found->problem.empty())
+            return fmt::format("domain {} gets no links: {}", id, found->problem);
+    }
+    return complaints_.empty() ? "the policy does not allow it"
+                               : "the policy does not allow it, or more than a link can be held to";
 }
 
 std::string reconciler::rule_of(const planned_link& link) const {

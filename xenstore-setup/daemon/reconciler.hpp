@@ -85,6 +85,7 @@ private:
     void note_failure(const link_ends& ends, const std::string& why);
     std::string name_of(domid id) const;
     std::string rule_of(const planned_link& link) const;
+    std::string why_none(const link_ends& ends) const;
 
     xenstore::client& store_;
     std::string cid_file_;

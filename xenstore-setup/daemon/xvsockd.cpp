@@ -16,6 +16,7 @@
 #include <fmt/ranges.h>
 #include <iostream>
 #include <optional>
+#include <system_error>
 
 namespace {
 
@@ -35,6 +36,13 @@ int check(const std::string& file) {
         fmt::print(stderr, "{}\n", error.what());
         return exit_failed;
     }
+}
+
+void make_folder(const std::string& path) {
+    std::error_code error;
+    std::filesystem::create_directories(path, error);
+    if (error)
+        throw std::system_error(error, "make the folder " + path);
 }
 
 /// It is the CIDs that two must not write, wherever else they have their files.
@@ -128,8 +136,8 @@ int run(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN);
     std::signal(SIGXFSZ, SIG_IGN);
     set_early_signals(SIG_BLOCK);
-    std::filesystem::create_directories(options.state_folder);
-    std::filesystem::create_directories(options.runtime_folder);
+    make_folder(options.state_folder);
+    make_folder(options.runtime_folder);
     const instance_lock only_one(lock_in(options.state_folder), instance_lock::on::file);
     std::optional<instance_lock> only_one_here;
     if (const std::string shared = xenstored_folder(); std::filesystem::is_directory(shared))
