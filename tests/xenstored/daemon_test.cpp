@@ -405,6 +405,15 @@ TEST_F(by_hand, are_left_alone) {
     daemon_process daemon(host_.folder());
     ASSERT_TRUE(daemon.says("event=ready"));
     EXPECT_TRUE(daemon.says("event=link-left-alone", 3)) << daemon.output();
+    EXPECT_TRUE(daemon.says("why=\"it was made by hand\"", 2));
+    EXPECT_TRUE(daemon.says("why=\"there is a plain link between the two\""));
+    std::string status;
+    EXPECT_TRUE(comes_true([&] {
+        std::ifstream in(host_.folder() + "/status.json");
+        std::getline(in, status);
+        return status.find("\"state\":\"left-alone\",\"trouble\":\"there is a plain link") !=
+               std::string::npos;
+    })) << status;
     daemon.send(SIGUSR1);
     start(9, "x", 9);
     EXPECT_TRUE(daemon.says("event=domain-seen domid=9"));

@@ -317,7 +317,7 @@ TEST_F(service, shows_what_it_knows) {
     std::string text;
     EXPECT_TRUE(comes_true([&] {
         std::ifstream in(host_.folder() + "/status.json");
-        return std::getline(in, text) && text.find("\"in-order\":true") != std::string::npos;
+        return std::getline(in, text) && text.find("\"state\":\"in-order\"") != std::string::npos;
     })) << text;
     EXPECT_NE(text.find("domain 2 runs with the same UUID"), std::string::npos) << text;
 }

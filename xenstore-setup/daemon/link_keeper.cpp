@@ -27,7 +27,7 @@ kept keep_link(const xenstore::view& store, const link_ends& ends, const planned
     const link_layout layout = make_layout(ends, planned ? planned->settings : link_settings{});
     if (found && found->made_by != by_daemon && has_home(store, ends.backend) &&
         has_home(store, ends.frontend))
-        return {outcome::not_ours, {}};
+        return {outcome::by_hand, {}};
     if (!planned) {
         const bool removed = remove_link(store, layout);
         if (way == how::in_transaction) // also those of a daemon that was killed
@@ -41,7 +41,7 @@ kept keep_link(const xenstore::view& store, const link_ends& ends, const planned
     kept result;
     if (!found) {
         if (is_plain(store, ends))
-            return {outcome::not_ours, {}};
+            return {outcome::plain, {}};
         if (way == how::without)
             throw std::system_error(EAGAIN, std::generic_category(), "make a link");
         add_link(store, layout, result.problems);

@@ -12,7 +12,8 @@ enum class outcome {
     changed,  ///< its settings were mended
     removed,  ///< as planned
     outdated, ///< removed: it was of other domains or CIDs, or damaged; another is to be made, later
-    not_ours, ///< made by hand, or plain: left alone
+    by_hand,  ///< made by hand: left alone
+    plain,    ///< there is a plain link, which only xvsock-peer makes: left alone
     gone,     ///< nothing was made: a domain is not there any more
 };
 

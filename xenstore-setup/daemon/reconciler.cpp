@@ -357,11 +357,13 @@ void reconciler::note(const link_ends& ends, const kept& result) {
         state.not_before = clock::now() + remake_pause;
         state.trouble = "it is being made anew";
         return;
-    case outcome::not_ours:
-        if (was_ours)
-            say(level::info, "link-left-alone", "it was made by hand");
+    case outcome::by_hand:
+    case outcome::plain:
         state.not_ours = true;
-        state.trouble = "it was made by hand";
+        state.trouble =
+            result.result == outcome::plain ? "there is a plain link between the two" : "it was made by hand";
+        if (was_ours)
+            say(level::info, "link-left-alone", state.trouble);
         if (wanted)
             state.settled = *wanted;
         return;
@@ -435,7 +437,7 @@ boost::json::object reconciler::status() const {
             link["backend-accepts"] = wanted->settings.backend.accept;
             link["frontend-accepts"] = wanted->settings.frontend.accept;
         }
-        link["in-order"] = !needs_work(ends) && !state.not_ours;
+        link["state"] = state.not_ours ? "left-alone" : needs_work(ends) ? "in-work" : "in-order";
         link["trouble"] = state.trouble;
         links.push_back(std::move(link));
     }
