@@ -45,7 +45,8 @@ struct rule {
     unsigned line = 0;
 };
 
-/// What a domain may take of each of its peers' modules; without a value, the module's own limit counts.
+/// What each of a domain's peers allows on its link with it, in either direction; without a value, the
+/// module's own limit counts.
 struct limits {
     std::optional<std::uint32_t> connections;
     std::optional<std::uint64_t> memory; ///< bytes
