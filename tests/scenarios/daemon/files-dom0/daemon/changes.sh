@@ -9,35 +9,27 @@ settled() { # all links and no others, all domains reach whom they may, and nobo
     done | diff /run/cids-before - || fail "CIDs have changed after $1"
 }
 
-# from a guest's start to its links
-timed_start() { # GUEST COMMAND...
+# starts GUEST COMMAND...: says how long it takes until its links are up
+starts() {
     guest=$1
     shift
     before=$(id_of "$guest")
     begun=$(now)
     "$@"
-    for try in $(seq $((600 * SLOWNESS))); do
-        id=$(id_of "$guest") && [ "$id" != "$before" ] && break
-        sleep 0.1
-    done
-    halves=$(halves | grep -w "$id")
-    for try in $(seq $((600 * SLOWNESS))); do
-        missing=$(for half in $halves; do xenstore-exists "$half" || echo "$half"; done)
-        [ -z "$missing" ] && break
-        sleep 0.1
-    done
-    made=$(seconds_since "$begun")
+    eventually has_started || fail "$guest does not start: $*"
     wait_up "$guest"
     booted=$(seconds_since "$begun")
+    halves=$(halves | grep -w "$id")
     eventually connected $halves || fail "the links of $guest do not come up"
-    tb say "daemon: $1 $guest: $(echo "$halves" | wc -l) halves made after $made s, guest booted after $booted s, all connected after $(seconds_since "$begun") s"
+    tb say "daemon: $1 $guest: booted after $booted s, $(echo "$halves" | wc -l) halves connected after $(seconds_since "$begun") s"
 }
+has_started() { id=$(id_of "$guest") && [ "$id" != "$before" ]; }
 
-timed_start g3 recreate g3
+starts g3 recreate g3
 settled "destroying g3 and creating it anew"
-timed_start g4 xl reboot -F g4
+starts g4 xl reboot -F g4
 settled "a reboot of g4"
-timed_start g5 crash g5
+starts g5 crash g5
 settled "a crash of g5"
 
 # A paused domain keeps its links.

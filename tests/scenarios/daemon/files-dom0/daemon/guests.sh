@@ -30,9 +30,9 @@ at() {
 
 is_up() { id=$(id_of "$1") && xenstore-exists "/testbed/signals/up-$id"; }
 wait_up() {
-    for try in $(seq $((600 * SLOWNESS))); do
+    for try in $(seq $((240 * SLOWNESS))); do
         is_up "$1" && return
-        sleep 0.2
+        sleep 0.5
     done
     fail "$1 does not come up"
 }
@@ -41,9 +41,9 @@ create() { xl create -q "/testbed/$1.cfg" > /dev/null 2>&1 || fail "xl cannot cr
 recreate() { xl destroy "$1" && create "$1"; }
 crash() { # which leaves no time for an answer
     tell "$(id_of "$1")" "echo c > /proc/sysrq-trigger"
-    for try in $(seq $((100 * SLOWNESS))); do
+    for try in $(seq $((40 * SLOWNESS))); do
         id_of "$1" > /dev/null || break
-        sleep 0.1
+        sleep 0.5
     done
     create "$1"
 }

@@ -4,9 +4,9 @@ others="dom0 g1 g2 g3 g4 g5 g6 g7"
 at g8 "/hostile.sh > /hostile.log 2>&1 &"
 filled() { xenstore-ls "/local/domain/$(id_of g8)/data" | grep -c rubbish > /run/filled; [ "$(cat /run/filled)" -gt 100 ]; }
 eventually filled || fail "g8 has not filled its quota"
-timed_start g3 recreate g3
+starts g3 recreate g3
 kill_daemon
-timed_start g4 recreate g4 &
+starts g4 recreate g4 &
 starting=$!
 sleep 2
 start_daemon

@@ -90,17 +90,13 @@ only_these_halves() { # HALF...
 }
 
 connected() { # HALF...
-    for half in "$@"; do
-        [ "$(xenstore-read "$half/state" 2> /dev/null)" = 4 ] || return 1
-    done
+    states=$(xenstore-read $(printf '%s/state ' "$@")) && ! echo "$states" | grep -vqx 4
 }
 
 # Of the dead nothing is left, and of links what there should be.
 no_dead() {
     alive=$(xl list | awk 'NR > 1 && $1 != "(null)" { print $2 }')
-    for id in $(xenstore-list /local/domain); do
-        echo "$alive" | grep -qx "$id" || { echo "domain $id is dead, and left in xenstore"; return 1; }
-    done
+    xenstore-list /local/domain | grep -vxF "$alive" && { echo "is dead, and left in xenstore"; return 1; }
     only_these_halves $(halves)
 }
 

@@ -13,11 +13,11 @@ some_guest() { # $guest, which is up
         random 5
         guest=$(echo g3 g4 g5 g6 g8 | cut -d ' ' -f $((drawn + 1)))
         is_up "$guest" && return
-        sleep 0.2
+        sleep 0.5
     done
 }
 wait_gone() { # DOMID
-    for try in $(seq $((300 * SLOWNESS))); do
+    for try in $(seq $((60 * SLOWNESS))); do
         [ "$(id_of "$guest")" = "$1" ] || return 0
         sleep 0.1
     done
