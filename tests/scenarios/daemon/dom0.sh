@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # xvsockd with eight guests: g1, g2 and g7 stay, the others come and go, g8 is hostile for a while.
-for part in common guests xvsockd reach; do
+for part in common guests xvsockd reach settled; do
     . "/daemon/$part.sh"
 done
-# The steps stand in these files, in order.
-for step in ${STEPS:-start permissions changes hostile soak}; do
+# The steps stand in these files, in order; restarts, hostile and soak take long.
+for step in ${STEPS:-start permissions policies}; do
     echo "-- $step"
     . "/daemon/$step.sh"
 done
