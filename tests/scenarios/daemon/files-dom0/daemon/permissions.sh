@@ -27,7 +27,7 @@ sed -n 's/^\([^ ]*\) = .*(\([^)]*\))$/\1 \2/p' "$RESULTS/permissions" | awk '
     END { print count " nodes of links: only the ends have access"; exit bad || count < 100 }' || fail "permissions"
 tb say "daemon: $(wc -l < "$RESULTS/permissions") nodes of links, only the ends have access"
 
-tb signal others-halves "$(halves)"
+tb signal others-halves "$(halves | awk 'NR % 3 == 1')"
 at g7 /third.sh || fail "g7, which has no links: $output"
 echo "$output"
 only_these_halves $(halves) || fail "g7 has changed something"
