@@ -177,7 +177,7 @@ private:
         if (lie == plain_lie::client_producer)
             put<std::uint32_t>(page, offset::left_prod, prod + 0x10000000);
         if (lie == plain_lie::client_consumer) {
-            put<std::uint32_t>(page, offset::right_cons, 7);
+            put<std::uint32_t>(page, offset::right_cons, 0x10000000);
             put<std::uint32_t>(page, offset::left_prod, prod + 1);
         }
         events.notify();
