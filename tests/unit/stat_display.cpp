@@ -81,9 +81,9 @@ TEST(stat_rates, say_what_was_counted_a_second) {
                 words += c;
         return words;
     };
-    EXPECT_EQ(line("3 "), "3 - - - 500 - - - 1.5 - - - -");
-    EXPECT_EQ(line("5 "), "5 - - - - - - - - - - - -") << "it is new";
-    EXPECT_EQ(line("total"), "total - - - 500 - - - 1.5 - - - -");
+    EXPECT_EQ(line("3 "), "3 - - - - 500 - - - 1.5 - - - -");
+    EXPECT_EQ(line("5 "), "5 - - - - - - - - - - - - -") << "it is new";
+    EXPECT_EQ(line("total"), "total - - - - 500 - - - 1.5 - - - -");
     EXPECT_EQ(line("3 ", text.find("of connections")), "3 1 acceptor 500 - - - - - - - -");
 }
 
