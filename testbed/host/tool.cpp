@@ -65,6 +65,14 @@ std::string explanation(const std::string& log) {
     return "the end of its log is" + text;
 }
 
+// So that a tool that fills the disk can still say so in its log.
+void keep_room(int fd, std::uintmax_t after, const fs::path& log) {
+    constexpr off_t enough = 65536;
+    if (::fallocate(fd, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(after), enough) != 0 && errno == ENOSPC)
+        throw failure(exit_environment,
+                      fmt::format("cannot write {}: {}", log.string(), std::strerror(errno)));
+}
+
 std::unique_ptr<child_process> start(const asio::any_io_executor& executor, const command& what) {
     try {
         return std::make_unique<child_process>(executor, what);
@@ -112,10 +120,12 @@ asio::awaitable<void> run_logged(command what, fs::path log, std::string purpose
     const std::unique_ptr<const int, void (*)(const int*)> closer(&fd,
                                                                   [](const int* open) { ::close(*open); });
     const auto before = fs::file_size(log);
+    keep_room(fd, before, log);
     what.stdout_fd = fd;
     what.stderr_fd = fd;
     const auto child = start(co_await asio::this_coro::executor, what);
     const int status = co_await child->wait();
+    [[maybe_unused]] const int kept = ::ftruncate(fd, static_cast<off_t>(fs::file_size(log)));
     if (status != 0)
         throw failure(exit_environment,
                       fmt::format("{} failed ({}): {}\n  log: {}", purpose, describe_status(status),
