@@ -132,6 +132,12 @@ int hold(const target& to) {
         else if (!std::exchange(said, true))
             std::puts("held");
     }
+    // After a reset send() says only EPIPE, and recv() the reason: which one comes to see it is chance.
+    int reason = 0;
+    socklen_t size = sizeof reason;
+    if (error == EPIPE && ::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &reason, &size) == 0 &&
+        reason != 0)
+        error = reason;
     std::printf("ended: %s\n", std::strerror(error));
     return 1;
 }
