@@ -59,12 +59,14 @@ static enum xvsock_reason conn_enter_accepted(struct xvsock_conn *conn, grant_re
 	spin_lock(&peer->lock);
 	/* More may be kept than a limit that was lowered allows. */
 	max = xvsock_policy_max_connections(peer);
-	fits = peer->accepted_count - peer->kept_count < max;
+	fits = peer->accepted_count - peer->kept_count < max && xvsock_domain_enter(false);
 	if (fits)
 		conn->vchan = xvsock_vchan_take_kept(peer, ref);
-	if (!conn->vchan) {
+	if (fits && !conn->vchan) {
 		fits = peer->accepted_count < max;
 		peer->accepted_count += fits;
+		if (!fits)
+			xvsock_domain_leave(false);
 	}
 	spin_unlock(&peer->lock);
 	if (!fits)
@@ -75,6 +77,7 @@ static enum xvsock_reason conn_enter_accepted(struct xvsock_conn *conn, grant_re
 		return 0;
 	xvsock_conn_put(conn);
 	conn_leave_vchan(conn, true);
+	xvsock_domain_leave(false);
 	return err == -EBUSY ? XVSOCK_REASON_INVALID : XVSOCK_REASON_NOMEM;
 }
 
@@ -92,6 +95,7 @@ void xvsock_conn_end_accepted(struct xvsock_conn *conn)
 	xvsock_peer_give_back(peer, false, conn->ring_pages);
 	xvsock_peer_count(peer, &conn->counters);
 	spin_unlock(&peer->lock);
+	xvsock_domain_leave(false);
 	xvsock_conn_put(conn); /* the table's */
 }
 

@@ -43,19 +43,23 @@ static int conn_enter_initiated(struct xvsock_conn *conn)
 {
 	struct xvsock_peer *peer = conn->peer;
 	unsigned int max;
-	int err = 0;
+	bool fits;
+	int err;
 
 	spin_lock(&peer->lock);
 	max = xvsock_policy_max_connections(peer);
-	if (peer->initiated_count - peer->offered_count < max)
+	fits = peer->initiated_count - peer->offered_count < max && xvsock_domain_enter(true);
+	if (fits)
 		conn->vchan = xvsock_vchan_take_offered(peer);
-	if (!conn->vchan && peer->initiated_count >= max)
-		err = -ENOBUFS;
-	else if (!conn->vchan)
-		peer->initiated_count++;
+	if (fits && !conn->vchan) {
+		fits = peer->initiated_count < max;
+		peer->initiated_count += fits;
+		if (!fits)
+			xvsock_domain_leave(true);
+	}
 	spin_unlock(&peer->lock);
-	if (err)
-		return err;
+	if (!fits)
+		return -ENOBUFS;
 
 	err = xa_alloc_cyclic(&peer->initiated, &conn->id, xvsock_conn_get(conn),
 			      XA_LIMIT(1, XVSOCK_ID_MAX), &peer->next_id, GFP_KERNEL);
@@ -72,6 +76,7 @@ static int conn_enter_initiated(struct xvsock_conn *conn)
 		spin_unlock(&peer->lock);
 		if (conn->vchan)
 			xvsock_vchan_end(conn->vchan);
+		xvsock_domain_leave(true);
 		return err;
 	}
 	return 0;
@@ -109,6 +114,7 @@ void xvsock_conn_end_initiated(struct xvsock_conn *conn)
 	xvsock_peer_give_back(peer, true, conn->ring_pages - min(conn->ring_pages, held));
 	xvsock_peer_count(peer, &conn->counters);
 	spin_unlock(&peer->lock);
+	xvsock_domain_leave(true);
 	if (vchan)
 		xvsock_vchan_end(vchan);
 	if (listed)

@@ -43,8 +43,8 @@
 
 /*
  * How often a half may begin anew in LINK_RETRY. Each time costs it a page and about
- * 25 requests to xenstored, and the peer that causes it a single write. The requests: two
- * or three changes of its state are 4 each, the policy 8, and 5 to 7 the rest.
+ * 27 requests to xenstored, and the peer that causes it a single write. The requests: two
+ * or three changes of its state are 4 each, the policy 10, and 5 to 7 the rest.
  */
 #define LINK_BEGINNINGS 10
 

@@ -28,9 +28,17 @@ static bool own_cid_given;
 
 bool xvsock_suspending;
 
+/* Written under peers_lock: what the links in the list allow this domain with all its peers. */
+static unsigned int domain_max_connections = UINT_MAX;
+static unsigned int domain_max_pages = UINT_MAX;
+
 /* Pages of large rings of all peers, granted and mapped. */
 static atomic_t domain_granted = ATOMIC_INIT(0);
 static atomic_t domain_mapped = ATOMIC_INIT(0);
+
+/* Connections with all peers, without the vchans that wait for the next one. */
+static atomic_t domain_initiated = ATOMIC_INIT(0);
+static atomic_t domain_accepted = ATOMIC_INIT(0);
 
 struct xvsock_peer *xvsock_peer_create(domid_t domid, struct xvsock_policy *policy)
 {
@@ -130,6 +138,33 @@ u32 xvsock_peer_own_cid(const struct xvsock_peer *peer)
 	return peer->own_cid ? peer->own_cid : xvsock_cid_of(xvsock_own_domid());
 }
 
+/*
+ * A policy that is replaced meanwhile is followed by another call, and calls exclude each
+ * other, so the last one has seen all. peer->lock is within peers_lock, never the reverse.
+ */
+static void peer_sum_up_limits(void)
+{
+	unsigned int connections = UINT_MAX, pages = UINT_MAX;
+	struct xvsock_peer *peer;
+
+	lockdep_assert_held(&peers_lock);
+	list_for_each_entry(peer, &peers, node) {
+		spin_lock(&peer->lock);
+		connections = min(connections, peer->policy->domain_max_connections);
+		pages = min(pages, peer->policy->domain_max_pages);
+		spin_unlock(&peer->lock);
+	}
+	WRITE_ONCE(domain_max_connections, connections);
+	WRITE_ONCE(domain_max_pages, pages);
+}
+
+void xvsock_peer_renew_domain_limits(void)
+{
+	spin_lock(&peers_lock);
+	peer_sum_up_limits();
+	spin_unlock(&peers_lock);
+}
+
 int xvsock_peer_claim(struct xvsock_peer *peer)
 {
 	/* It is tried again every second, by each link that must wait. */
@@ -150,6 +185,7 @@ int xvsock_peer_claim(struct xvsock_peer *peer)
 		own_cid_users += !!peer->own_cid;
 		own_cid_given |= !!peer->own_cid;
 		peer_set_own_cid(own);
+		peer_sum_up_limits();
 	}
 	spin_unlock(&peers_lock);
 	if (objection) {
@@ -262,6 +298,7 @@ void xvsock_peer_down(struct xvsock_peer *peer, struct xvsock_pages *held)
 	if (!list_empty(&peer->node))
 		own_cid_users -= !!peer->own_cid;
 	list_del_init(&peer->node);
+	peer_sum_up_limits();
 	was_reachable = peer->reachable;
 	peer->reachable = false;
 	spin_unlock(&peers_lock);
@@ -290,17 +327,40 @@ static unsigned int budget_left(unsigned int budget, unsigned int used)
 	return budget - min(budget, used);
 }
 
+static atomic_t *domain_count(bool initiator)
+{
+	return initiator ? &domain_initiated : &domain_accepted;
+}
+
+bool xvsock_domain_enter(bool initiator)
+{
+	atomic_t *count = domain_count(initiator);
+	int before = atomic_read(count);
+
+	do {
+		if ((unsigned int)before >= READ_ONCE(domain_max_connections))
+			return false;
+	} while (!atomic_try_cmpxchg(count, &before, before + 1));
+	return true;
+}
+
+void xvsock_domain_leave(bool initiator)
+{
+	atomic_dec(domain_count(initiator));
+}
+
 unsigned int xvsock_peer_reserve(struct xvsock_peer *peer, bool granting, unsigned int pages,
 				 unsigned int least)
 {
 	unsigned int *of_peer = granting ? &peer->granted_pages : &peer->mapped_pages;
 	atomic_t *of_domain = granting ? &domain_granted : &domain_mapped;
-	unsigned int left;
+	unsigned int domain_max, left;
 
 	lockdep_assert_held(&peer->lock);
+	domain_max = min(READ_ONCE(domain_max_pages), READ_ONCE(xvsock_max_domain_pages));
 	/* Other peers may take theirs meanwhile, and overdraw the domain's by a ring each. */
 	left = min(budget_left(xvsock_policy_max_ring_pages(peer), *of_peer),
-		   budget_left(READ_ONCE(xvsock_max_domain_pages), atomic_read(of_domain)));
+		   budget_left(domain_max, atomic_read(of_domain)));
 	while (pages > least && pages > left / BUDGET_SHARE)
 		pages /= 2;
 	if (pages > left)

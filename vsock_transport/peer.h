@@ -7,9 +7,9 @@
  * Locks, outermost first:
  *   lock_sock(listener)
  *     lock_sock(child or connecting socket)
- *       peer->lock
  *       peers_lock
- * peer->lock is taken in process context only. Interrupt handlers take no
+ *         peer->lock
+ * The last two are taken in process context only. Interrupt handlers take no
  * lock of ours: they queue work or wake the socket.
  */
 #ifndef XVSOCK_PEER_H
@@ -202,6 +202,16 @@ void xvsock_peer_for_each(struct xarray *table, void (*call)(struct xvsock_conn 
 
 /* Records that the peer broke the protocol. Any context. */
 void xvsock_peer_violation(struct xvsock_peer *peer, const char *what);
+
+/*
+ * Takes a place among the connections that this domain may have with all its peers: those
+ * that it begins, or those that it accepts. False if dom0 allows no more. Any context.
+ */
+bool xvsock_domain_enter(bool initiator);
+void xvsock_domain_leave(bool initiator);
+
+/* To be called when a peer's policy was replaced. Neither its lock nor another peer's is held. */
+void xvsock_peer_renew_domain_limits(void);
 
 /*
  * Takes pages out of the budgets of this peer and of the domain: for granting,

@@ -60,6 +60,20 @@ static struct xarray *plain_table(struct xvsock_peer *peer, const struct xvsock_
 	return conn->initiator ? &peer->initiated : &peer->accepted;
 }
 
+/* Before a socket has it, or while it is being made: nobody else looks at `counted` then. */
+bool xvsock_plain_enter_domain(struct xvsock_conn *conn)
+{
+	conn->plain->counted = xvsock_domain_enter(conn->initiator);
+	return conn->plain->counted;
+}
+
+static void plain_leave_domain(struct xvsock_conn *conn)
+{
+	if (conn->plain->counted)
+		xvsock_domain_leave(conn->initiator);
+	conn->plain->counted = false;
+}
+
 static void plain_connect_work(struct work_struct *work);
 
 struct xvsock_conn *xvsock_plain_create(struct xvsock_peer *peer, bool initiator, u32 dst_port)
@@ -82,11 +96,14 @@ struct xvsock_conn *xvsock_plain_create(struct xvsock_peer *peer, bool initiator
 	conn->tx.growth = XVSOCK_GROWTH_NEVER;
 	conn->rx.growth = XVSOCK_GROWTH_NEVER;
 
+	err = -ENOBUFS;
 	spin_lock(&peer->lock);
 	fits = *plain_count(peer, conn) < xvsock_policy_max_connections(peer);
+	/* An offer is this peer's; a connection of the domain's it becomes when a client comes. */
+	if (fits && initiator)
+		fits = xvsock_plain_enter_domain(conn);
 	*plain_count(peer, conn) += fits;
 	spin_unlock(&peer->lock);
-	err = -ENOBUFS;
 	if (!fits)
 		goto put;
 	err = xa_alloc_cyclic(plain_table(peer, conn), &conn->id, xvsock_conn_get(conn),
@@ -98,6 +115,7 @@ struct xvsock_conn *xvsock_plain_create(struct xvsock_peer *peer, bool initiator
 	spin_lock(&peer->lock);
 	--*plain_count(peer, conn);
 	spin_unlock(&peer->lock);
+	plain_leave_domain(conn);
 put:
 	xvsock_conn_put(conn);
 	return ERR_PTR(err);
@@ -143,6 +161,7 @@ void xvsock_plain_finish(struct xvsock_conn *conn)
 	xvsock_peer_give_back(peer, conn->server, conn->ring_pages);
 	xvsock_peer_count(peer, &conn->counters);
 	spin_unlock(&peer->lock);
+	plain_leave_domain(conn);
 	xvsock_conn_put(conn); /* the table's */
 }
 
@@ -156,6 +175,8 @@ void xvsock_plain_end(struct xvsock_conn *conn)
 		conn->vchan = conn->plain->vchan;
 	conn->plain->vchan = NULL;
 
+	/* A client that keeps our pages mapped keeps a place of its own, and none of others. */
+	plain_leave_domain(conn);
 	spin_lock(&peer->lock);
 	wait = conn->server && peer->up;
 	if (wait) {

@@ -89,6 +89,7 @@ struct xvsock_plain_conn {
 	unsigned int right_order;
 	struct xvsock_plain_slot *slot; /* that it is, or was, the offer of; NULL for none */
 	struct list_head node; /* in the peer's ended or leaving */
+	bool counted; /* it has a place among the domain's connections */
 };
 
 /* Reads "any", or ports, of the link's key. What is wrong there is left out. Sleeps. */
@@ -138,6 +139,9 @@ bool xvsock_plain_names(const struct xvsock_plain_ports *ports, u32 port);
 
 /* A new connection in the peer's table, referenced by the caller. ERR_PTR: -ENOMEM, -ENOBUFS. */
 struct xvsock_conn *xvsock_plain_create(struct xvsock_peer *peer, bool initiator, u32 dst_port);
+
+/* Takes a place among the domain's connections until xvsock_plain_end(). False: there is none. */
+bool xvsock_plain_enter_domain(struct xvsock_conn *conn);
 
 /* Points at conn->vchan, whose rings' own pages are there. */
 void xvsock_plain_point_at_page(struct xvsock_conn *conn, unsigned int left_order,

@@ -230,7 +230,9 @@ static void offer_serve(struct xvsock_conn *conn)
 
 	trace_xvsock_conn(conn, XVSOCK_TRACE_REQUESTED, 0);
 	if (listener) {
-		reason = xvsock_conn_give_socket(conn, listener, NULL);
+		reason = xvsock_plain_enter_domain(conn) ?
+				 xvsock_conn_give_socket(conn, listener, NULL) :
+				 XVSOCK_REASON_LIMIT;
 		sock_put(listener);
 	}
 	if (!reason)

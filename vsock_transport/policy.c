@@ -6,7 +6,8 @@
  * anyway, and rarely replaced, which is a pointer. Who replaces it, in the order of locks:
  *   xenwatch_mutex (xenbus, around the watch's callback)
  *     link->lock
- *       peer->lock
+ *       peers_lock, for the limits of all peers together
+ *         peer->lock
  * So a watch is ended without link->lock, for that waits for the callback.
  *
  * No connection slips through a change. One that is being accepted is asked for again when
@@ -121,20 +122,33 @@ static int policy_read_cids(struct xenbus_device *dev, struct xenbus_transaction
 	return policy_check_cid(dev, "peer-cid", peer, peer_cid);
 }
 
+static int policy_read_limit(struct xenbus_device *dev, struct xenbus_transaction xbt,
+			     const char *key, u64 unit, unsigned int *limit)
+{
+	u64 number;
+	int err = policy_read_number(dev, xbt, key, &number);
+
+	if (!err)
+		*limit = min_t(u64, number / unit, UINT_MAX);
+	return err;
+}
+
 static int policy_read_limits(struct xenbus_device *dev, struct xenbus_transaction xbt,
 			      struct xvsock_policy *policy)
 {
-	u64 connections, bytes;
 	int err;
 
-	err = policy_read_number(dev, xbt, "max-connections", &connections);
+	err = policy_read_limit(dev, xbt, "max-connections", 1, &policy->max_connections);
 	if (!err)
-		err = policy_read_number(dev, xbt, "max-memory", &bytes);
-	if (err)
-		return err;
-	policy->max_connections = min_t(u64, connections, UINT_MAX);
-	policy->max_ring_pages = min_t(u64, bytes / VCHAN_PAGE_SIZE, UINT_MAX);
-	return 0;
+		err = policy_read_limit(dev, xbt, "max-memory", VCHAN_PAGE_SIZE,
+					&policy->max_ring_pages);
+	if (!err)
+		err = policy_read_limit(dev, xbt, "domain-max-connections", 1,
+					&policy->domain_max_connections);
+	if (!err)
+		err = policy_read_limit(dev, xbt, "domain-max-memory", VCHAN_PAGE_SIZE,
+					&policy->domain_max_pages);
+	return err;
 }
 
 static int policy_read_keys(struct xenbus_device *dev, struct xenbus_transaction xbt, bool ports,
@@ -232,6 +246,7 @@ int xvsock_policy_renew(struct xenbus_device *dev, struct xvsock_peer *peer)
 	peer->policy = policy;
 	spin_unlock(&peer->lock);
 	kfree(before);
+	xvsock_peer_renew_domain_limits();
 	xvsock_peer_for_each(&peer->accepted, policy_enforce);
 	return 0;
 }

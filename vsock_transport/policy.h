@@ -27,6 +27,9 @@ struct xvsock_policy {
 	/* The parameters of the module (limits.h) hold as well. */
 	unsigned int max_connections;
 	unsigned int max_ring_pages;
+	/* Of this domain with all its peers together: each link says it, and the lowest holds. */
+	unsigned int domain_max_connections;
+	unsigned int domain_max_pages;
 };
 
 /*

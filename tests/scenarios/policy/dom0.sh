@@ -183,8 +183,8 @@ eventually from_dom0 7001 connected || fail "any does not permit everything to d
 
 # -- Nobody but dom0 has a hand in it.
 rules=$(half g1 g2)
-say g1 g2 max-connections 100 max-memory 100000000 accept any
-for key in accept cid peer-cid max-connections max-memory made-by; do
+say g1 g2 max-connections 100 max-memory 100000000 domain-max-connections 100 domain-max-memory 100000000 accept any
+for key in accept cid peer-cid max-connections max-memory domain-max-connections domain-max-memory made-by; do
     at g1 "xenstore-read $rules/$key" || fail "g1 cannot read $key"
     at g1 "xenstore-write $rules/$key 1" && fail "g1 can write $key"
     at g1 "xenstore-rm $rules/$key" && fail "g1 can remove $key"
@@ -239,6 +239,45 @@ at g1 "dmesg | grep \"max-memory is 'much', which is no number\"" || fail "nothi
 say g1 g2 max-memory 100000000 accept none
 say g1 g2 accept any
 
+# What the domain may have with all its peers together, as an acceptor and as an initiator; the lowest that its
+# halves say.
+say g1 g3 accept none # which ends what g3 has held until now
+in_time g1 "[ \$(counter $cid_g3 accepted) = 0 ] && [ \$(counter $cid_g2 accepted) = 0 ]" || fail "something is held"
+say g1 g3 domain-max-connections 1 accept any
+at g2 "hold $cid_g1 7000 /h7000 > /dev/null 2>&1 &"
+in_time g2 grep held /h7000 || fail "not even one connection of all peers'"
+at g3 "socat -d -u VSOCK-CONNECT:$cid_g1:7000 - < /dev/null"
+echo "$output" | grep "No buffer space" || fail "a second connection, from another peer"
+at g1 "xvsock ping --json -c 1 $cid_g3:7000 | grep outcome.:.connected" || fail "what is accepted counts for what is begun"
+in_time g1 "[ \$(counter $cid_g3 initiated) = 0 ]" || fail "a ping's connection stays"
+at g1 "hold $cid_g2 7000 /h7000 > /dev/null 2>&1 &"
+in_time g1 grep held /h7000 || fail "not even one connection is begun"
+at g1 "socat -d -u VSOCK-CONNECT:$cid_g3:7000 - < /dev/null"
+echo "$output" | grep "No buffer space" || fail "a second connection, to another peer"
+at g1 "xvsock peers; xvsock peers --json | jq -c '[.peers[].domain_max_connections]'"
+echo "$output" | grep "all peers together: max-connections 1, max-memory 100000000" || fail "g1's peers: the sum of the table"
+echo "$output" | grep -F "[null,100,1]" || fail "g1's peers: the sum's limit"
+say g1 g3 domain-max-connections 10 accept any
+in_time g3 "xvsock ping --json -c 1 $cid_g1:7000 | grep outcome.:.connected" || fail "a sum that was raised"
+at g1 "xvsock ping --json -c 1 $cid_g3:7000 | grep outcome.:.connected" || fail "a sum that was raised, of what is begun"
+say g2 g1 accept none # which ends what g1 holds
+say g2 g1 accept any
+say g1 g2 accept none
+in_time g1 "[ \$(counter $cid_g2 accepted) = 0 ] && [ \$(counter $cid_g2 initiated) = 0 ]" || fail "a connection stays"
+say g1 g2 domain-max-memory 65536 accept any
+at g2 "$send_unread"
+in_time g1 "[ \$(counter $cid_g2 accepted) = 1 ]" || fail "no connection within the sum"
+sleep 3 # as above
+at g1 "[ \$(counter $cid_g2 mapped_pages) -le 16 ]" || fail "more memory than all peers may take is mapped"
+at g1 "{ { head -c 1000000 /dev/zero; sleep 1000; } | socat -u - VSOCK-CONNECT:$cid_g2:7005; } > /dev/null 2>&1 &"
+in_time g1 "[ \$(counter $cid_g2 granted_pages) -ge 1 ]" || fail "nothing is granted within the sum"
+at g1 "[ \$(counter $cid_g2 granted_pages) -le 16 ]" || fail "more memory than the sum is granted"
+say g2 g1 accept none
+say g2 g1 accept any
+say g1 g2 accept none
+in_time g1 "[ \$(counter $cid_g2 mapped_pages) = 0 ] && [ \$(counter $cid_g2 granted_pages) = 0 ]" || fail "a ring stays"
+say g1 g2 domain-max-memory 100000000 accept any
+
 # -- CIDs that cannot be: that link is refused, and the other stands.
 refuses() { # HALF'S KEY, VALUE, WHAT THE KERNEL SAYS
     in_time g1 "rmmod xen_vsock" || fail "the module stays in g1"
@@ -247,8 +286,6 @@ refuses() { # HALF'S KEY, VALUE, WHAT THE KERNEL SAYS
     in_time g1 "dmesg | grep '$3'" || fail "nothing is said of $1 $2"
     in_time g1 "[ \$(xvsock peers --json | jq '[.peers[] | select(.domid != 0 and .state == \"Connected\")] | length') = 1 ]" || fail "not one link is up"
 }
-say g1 g3 accept none # which ends what g3 has held until now
-say g1 g3 accept any
 refuses peer-cid 1 "cannot be the CID of domain"
 refuses peer-cid 2 "cannot be the CID of domain"
 refuses peer-cid 4294967295 "cannot be the CID of domain"
@@ -309,4 +346,12 @@ make_link_live g1 g3
 in_time g1 "dmesg | grep 'CID $cid_g1, was $old_cid'" || fail "g1 has not got its CID"
 in_time g3 "xvsock ping --json -c 1 $cid_g1:7000 | grep outcome.:.connected" || fail "no link of g1 and g3"
 at g2 "xvsock ping --json -c 1 $old_cid:7100 | grep outcome.:.connected" || fail "a listener at the old CID is not found"
+
+# -- An offer to a plain peer, dom0, is no connection of the domain's before a client comes.
+say g1 g3 domain-max-connections 1 accept any
+xvsock-peer add --plain g1 0 --accept 7000,7001,7002 || fail "no plain link of g1 and dom0"
+for port in 7000 7001 7002; do
+    eventually xenstore-exists "/local/domain/$DOMID_g1/data/vsock/0/$port/event-channel" || fail "no offer at port $port"
+done
+at g3 "xvsock ping --json -c 1 $cid_g1:7000 | grep outcome.:.connected" || fail "offers take the places of connections"
 exit $failed
