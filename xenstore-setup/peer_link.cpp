@@ -77,6 +77,8 @@ void add_settings(link_layout& layout, const std::string& half, const xenstore::
     add_setting(layout, half + "/accept", settings.accept, access);
     add_setting(layout, half + "/max-connections", text_of(settings.max_connections), access);
     add_setting(layout, half + "/max-memory", text_of(settings.max_memory), access);
+    add_setting(layout, half + "/domain-max-connections", text_of(settings.domain_max_connections), access);
+    add_setting(layout, half + "/domain-max-memory", text_of(settings.domain_max_memory), access);
 }
 
 /// The value of a node that dom0 owns: a domain may have made others of that name in a half of its own.
@@ -102,7 +104,9 @@ end_settings read_end(const view& store, const std::string& half) {
             .peer_cid = number_at<std::uint32_t>(store, half + "/peer-cid"),
             .accept = dom0s_word(store, half + "/accept"),
             .max_connections = number_at<std::uint32_t>(store, half + "/max-connections"),
-            .max_memory = number_at<std::uint64_t>(store, half + "/max-memory")};
+            .max_memory = number_at<std::uint64_t>(store, half + "/max-memory"),
+            .domain_max_connections = number_at<std::uint32_t>(store, half + "/domain-max-connections"),
+            .domain_max_memory = number_at<std::uint64_t>(store, half + "/domain-max-memory")};
 }
 
 std::string state_at(const view& store, const std::string& path) {

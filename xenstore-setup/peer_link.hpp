@@ -66,8 +66,10 @@ struct end_settings {
     std::optional<std::uint32_t> cid;      ///< its own; absent: domid + 2
     std::optional<std::uint32_t> peer_cid; ///< likewise
     std::string accept;                    ///< ports here that the peer may connect to; empty: absent, any
-    std::optional<std::uint32_t> max_connections; ///< of the peer with this end
-    std::optional<std::uint64_t> max_memory;      ///< likewise, in bytes
+    std::optional<std::uint32_t> max_connections;        ///< of the peer with this end
+    std::optional<std::uint64_t> max_memory;             ///< likewise, in bytes
+    std::optional<std::uint32_t> domain_max_connections; ///< of its domain, with all its peers together
+    std::optional<std::uint64_t> domain_max_memory;      ///< likewise
 
     bool operator==(const end_settings&) const = default;
 };

@@ -173,6 +173,11 @@ addition add(const xenstore::view& view, const link_ends& ends, const std::vecto
     settings.made_by = by_hand;
     settings.backend.peer_name = name_of(ends.frontend, known);
     settings.frontend.peer_name = name_of(ends.backend, known);
+    // The lowest that a domain's links say holds, and xvsockd, which may raise it, leaves this one alone.
+    for (end_settings* end : {&settings.backend, &settings.frontend}) {
+        end->domain_max_connections.reset();
+        end->domain_max_memory.reset();
+    }
     const link_layout layout = make_layout(ends, settings);
     addition result;
     if (way == how::in_transaction) {

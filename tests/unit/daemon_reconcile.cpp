@@ -240,8 +240,8 @@ TEST_F(daemon_reconcile, nothing_but_the_two_and_dom0_sees_a_link) {
             EXPECT_EQ(node.access[i].granted, xenstore::access::read) << path;
         const std::string key = path.substr(path.rfind('/') + 1);
         const domid home = domid(path[std::string("/local/domain/").size()] - '0');
-        for (const char* setting :
-             {"accept", "cid", "peer-cid", "made-by", "peer-name", "max-connections", "max-memory"})
+        for (const char* setting : {"accept", "cid", "peer-cid", "made-by", "peer-name", "max-connections",
+                                    "max-memory", "domain-max-connections", "domain-max-memory"})
             if (key == setting) {
                 EXPECT_EQ(node.access, xenstore::owned_by(0, {home})) << path;
             }

@@ -41,13 +41,17 @@ protected:
                             .peer_cid = 65537,
                             .accept = "22,80-90",
                             .max_connections = 5,
-                            .max_memory = 1ULL << 33},
+                            .max_memory = 1ULL << 33,
+                            .domain_max_connections = 40,
+                            .domain_max_memory = 1ULL << 34},
                 .frontend = {.peer_name = "alpha",
                              .cid = 65537,
                              .peer_cid = 65536,
                              .accept = "none",
                              .max_connections = {},
-                             .max_memory = {}}};
+                             .max_memory = {},
+                             .domain_max_connections = {},
+                             .domain_max_memory = {}}};
     }
 
     static constexpr const char* front = "/local/domain/2/device/vsock/1";
@@ -61,6 +65,7 @@ TEST_F(peer_settings, as_text_and_back) {
     const std::string half = back;
     EXPECT_EQ(nodes.at(half + "/accept").value, "22,80-90");
     EXPECT_EQ(nodes.at(half + "/max-memory").value, "8589934592");
+    EXPECT_EQ(nodes.at(half + "/domain-max-memory").value, "17179869184");
     EXPECT_EQ(to_string(nodes.at(half + "/accept").access), "n0 r1") << "not the peer";
     EXPECT_EQ(to_string(nodes.at(std::string(front) + "/cid").access), "n0 r2");
     EXPECT_EQ(read(), some());

@@ -31,6 +31,10 @@ TEST_F(xvsockd, makes_the_links_that_the_policy_allows) {
     EXPECT_EQ(host_.read(front(2, 1) + "/max-connections"), "5") << "of a, in b's half";
     EXPECT_EQ(host_.read(front(2, 1) + "/max-memory"), "1048576");
     EXPECT_FALSE(host_.exists(back(2, 1) + "/max-connections"));
+    for (const auto& half : {back(2, 1), front(1, 0)})
+        EXPECT_EQ(host_.read(half + "/domain-max-connections"), "5") << "of a's own, in all its halves";
+    EXPECT_EQ(host_.read(back(2, 1) + "/domain-max-memory"), "1048576");
+    EXPECT_FALSE(host_.exists(front(2, 1) + "/domain-max-connections"));
     EXPECT_EQ(host_.read(front(1, 0) + "/accept"), "22");
     EXPECT_EQ(host_.read(back(1, 0) + "/accept"), "none");
     EXPECT_EQ(host_.read(back(1, 0) + "/cid"), "2");
@@ -428,7 +432,7 @@ TEST_F(by_hand, are_left_alone) {
 }
 
 TEST_F(by_hand, and_the_daemons_only_with_force) {
-    policy("allow a <-> b\n");
+    policy("allow a <-> b\nlimit a connections 5\n");
     start(1, "a", 1);
     start(2, "b", 2);
     daemon_process daemon(host_.folder());
@@ -443,11 +447,14 @@ TEST_F(by_hand, and_the_daemons_only_with_force) {
     EXPECT_EQ(xvsock_peer("remove --force a b"), 0) << said_;
     daemon.send(SIGUSR1);
     EXPECT_EQ(wrong(), "") << "made again";
+    EXPECT_EQ(host_.read(back(2, 1) + "/domain-max-connections"), "5");
     EXPECT_EQ(xvsock_peer("add --force a b"), 0) << said_;
     EXPECT_EQ(host_.read(front(2, 1) + "/made-by"), "hand");
     EXPECT_EQ(host_.read(front(2, 1) + "/cid"), "65537") << "which both modules have taken";
     EXPECT_EQ(host_.read(back(2, 1) + "/peer-cid"), "65537");
     EXPECT_EQ(host_.read(front(2, 1) + "/accept"), "any");
+    EXPECT_EQ(host_.read(front(2, 1) + "/max-connections"), "5");
+    EXPECT_FALSE(host_.exists(back(2, 1) + "/domain-max-connections")) << "which nobody would raise here";
     daemon.send(SIGUSR1);
     EXPECT_TRUE(daemon.says("event=link-left-alone")) << daemon.output();
 }

@@ -22,13 +22,15 @@ verdict judge(const policy& rules, const known_domain& from, const known_domain&
 /// What `self` is told of its peer, which may connect to these ports of it.
 end_settings settings_of(const known_domain& self, const known_domain& peer, const port_set& accept,
                          const policy& rules) {
-    const limits most = rules.limits_of(peer.who);
+    const limits most = rules.limits_of(peer.who), own = rules.limits_of(self.who);
     return {.peer_name = peer.who.name.value_or(""),
             .cid = self.cid,
             .peer_cid = peer.cid,
             .accept = to_string(accept),
             .max_connections = most.connections,
-            .max_memory = most.memory};
+            .max_memory = most.memory,
+            .domain_max_connections = own.connections,
+            .domain_max_memory = own.memory};
 }
 
 } // namespace

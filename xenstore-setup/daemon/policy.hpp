@@ -45,8 +45,9 @@ struct rule {
     unsigned line = 0;
 };
 
-/// What each of a domain's peers allows on its link with it, in either direction; without a value, the
-/// module's own limit counts.
+/// What a domain may have with all its peers together, to which its own module holds it, and with each of
+/// them, to which that peer's module does; in either direction. Without a value, the module's own limit
+/// counts.
 struct limits {
     std::optional<std::uint32_t> connections;
     std::optional<std::uint64_t> memory; ///< bytes

@@ -6,7 +6,7 @@ sed -n 's/^\([^ ]*\) = .*(\([^)]*\))$/\1 \2/p' "$RESULTS/permissions" | awk '
         n = split($1, part, "/"); own = part[4]; peer = part[7]
         depth = part[5] == "device" ? 7 : 8
         key = n > depth ? part[depth + 1] : n == depth ? "half" : ""
-        dom0s = key ~ /^(peer-name|made-by|cid|peer-cid|accept|max-connections|max-memory)$/
+        dom0s = key ~ /^(peer-name|made-by|cid|peer-cid|accept|(domain-)?max-(connections|memory))$/
         ends = key ~ /^(backend|backend-id|frontend|frontend-id)$/
         m = split($2, who, ","); wrong = ""
         owner = substr(who[1], 2) + 0
