@@ -51,6 +51,7 @@ TEST_F(peer_list, has_the_cids_and_limits_that_dom0_has_given) {
     fake_xenstore::put("device/vsock/1/peer-cid", "70000");
     fake_xenstore::put("device/vsock/1/max-connections", "10");
     fake_xenstore::put("device/vsock/1/max-memory", "much");
+    fake_xenstore::put("device/vsock/1/domain-max-connections", "20");
     fake_xenstore::put("device/vsock/1/accept", "22,80,1000-2000");
     fake_xenstore::put("device/vchan/9/peer-cid", "rubbish");
     const auto list = merge(read_links(), nullptr);
@@ -62,6 +63,8 @@ TEST_F(peer_list, has_the_cids_and_limits_that_dom0_has_given) {
     EXPECT_EQ(list[1].cid, 70000U);
     EXPECT_EQ(list[1].max_connections, 10U);
     EXPECT_EQ(list[1].max_memory, 0U) << "as the module takes it";
+    EXPECT_EQ(list[1].domain_max_connections, 20U);
+    EXPECT_EQ(list[1].domain_max_memory, std::nullopt);
     EXPECT_EQ(list[1].accept, "22,80,1000-2000");
     EXPECT_EQ(resolver::resolve("web:80").front().endpoint(), stream_protocol::endpoint(70000, 80));
     EXPECT_EQ(resolver::resolve(stream_protocol::endpoint(70000, 80)).front().host_name(), "web");
@@ -114,7 +117,19 @@ TEST_F(peer_list, as_a_table) {
               "         -  -\n");
 }
 
+TEST_F(peer_list, what_all_peers_may_together_is_the_lowest_that_the_links_say) {
+    EXPECT_EQ(format_table(merge(read_links(), nullptr)).find("together"), std::string::npos);
+    fake_xenstore::put("device/vsock/1/domain-max-connections", "20");
+    fake_xenstore::put("device/vchan/9/domain-max-connections", "30");
+    const auto table = format_table(merge(read_links(), nullptr));
+    EXPECT_TRUE(table.ends_with("\nall peers together: max-connections 20, max-memory -\n")) << table;
+    fake_xenstore::put("device/vchan/9/domain-max-memory", "4096");
+    EXPECT_TRUE(
+        format_table(merge(read_links(), nullptr)).ends_with("max-connections 20, max-memory 4096\n"));
+}
+
 TEST_F(peer_list, as_json) {
+    fake_xenstore::put("device/vsock/1/domain-max-memory", "4096");
     const auto root = boost::json::parse(format_json(merge(read_links(), nullptr), {"no counters"}));
     const auto& list = root.at("peers").as_array();
     ASSERT_EQ(list.size(), 3U);
@@ -124,6 +139,8 @@ TEST_F(peer_list, as_json) {
     EXPECT_TRUE(list[2].at("sent_bytes").is_null());
     EXPECT_TRUE(list[2].at("max_memory").is_null());
     EXPECT_TRUE(list[2].at("accept").is_null());
+    EXPECT_TRUE(list[2].at("domain_max_memory").is_null());
+    EXPECT_EQ(list[0].at("domain_max_memory"), 4096);
     EXPECT_EQ(root.at("problems").at(0), "no counters");
 }
 

@@ -60,6 +60,8 @@ std::optional<known_link> read_link(const xenstore::view& nodes, const std::stri
                       .state = read("state").value_or(""),
                       .max_connections = read_limit(nodes, half + "/max-connections"),
                       .max_memory = read_limit(nodes, half + "/max-memory"),
+                      .domain_max_connections = read_limit(nodes, half + "/domain-max-connections"),
+                      .domain_max_memory = read_limit(nodes, half + "/domain-max-memory"),
                       .accept = read("accept").value_or("")};
 }
 

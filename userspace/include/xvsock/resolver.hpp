@@ -58,7 +58,10 @@ struct known_link {
     // What dom0 restricts; without a value, or empty, where it does not.
     std::optional<std::uint64_t> max_connections;
     std::optional<std::uint64_t> max_memory; ///< in bytes
-    std::string accept;                      ///< the ports of this domain that the peer may connect to
+    // The same for all peers of this domain together.
+    std::optional<std::uint64_t> domain_max_connections;
+    std::optional<std::uint64_t> domain_max_memory;
+    std::string accept; ///< the ports of this domain that the peer may connect to
 };
 
 /// The links of this domain, ordered by CID. Blocks; throws std::system_error.

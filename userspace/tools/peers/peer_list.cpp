@@ -59,6 +59,26 @@ std::optional<std::vector<known_link>> links_if_known() {
     }
 }
 
+/// The lower one; without a value, there is no limit.
+void lower(std::optional<std::uint64_t>& limit, const std::optional<std::uint64_t>& other) {
+    if (other)
+        limit = std::min(limit.value_or(*other), *other);
+}
+
+/// A line when dom0 limits what this domain has with all its peers. The module, too, takes the lowest that
+/// the links say.
+std::string sum_of_limits(const std::vector<peer>& list) {
+    std::optional<std::uint64_t> connections, memory;
+    for (const peer& one : list) {
+        lower(connections, one.domain_max_connections);
+        lower(memory, one.domain_max_memory);
+    }
+    if (!connections && !memory)
+        return "";
+    return fmt::format("all peers together: max-connections {}, max-memory {}\n", text_of(connections),
+                       text_of(memory));
+}
+
 } // namespace
 
 std::vector<known_link> read_links() {
@@ -90,6 +110,8 @@ std::vector<peer> merge(const std::vector<known_link>& links, const counters::sn
                         .received_bytes = {},
                         .max_connections = link.max_connections,
                         .max_memory = link.max_memory,
+                        .domain_max_connections = link.domain_max_connections,
+                        .domain_max_memory = link.domain_max_memory,
                         .accept = link.accept});
     if (counted)
         for (const counters::entry& one : counted->peers) {
@@ -125,7 +147,7 @@ std::string format_table(const std::vector<peer>& list) {
                        one.state.empty() ? "-" : one.state, text_of(one.connections), text_of(one.sent_bytes),
                        text_of(one.received_bytes), text_of(one.max_connections), text_of(one.max_memory),
                        short_text_of(one.accept)});
-    return table.to_string();
+    return table.to_string() + sum_of_limits(list);
 }
 
 std::string format_json(const std::vector<peer>& list, const std::vector<std::string>& problems) {
@@ -142,6 +164,8 @@ std::string format_json(const std::vector<peer>& list, const std::vector<std::st
             {"received_bytes", json_of(one.received_bytes)},
             {"max_connections", json_of(one.max_connections)},
             {"max_memory", json_of(one.max_memory)},
+            {"domain_max_connections", json_of(one.domain_max_connections)},
+            {"domain_max_memory", json_of(one.domain_max_memory)},
             {"accept", json_of(one.accept)}});
     json::object root;
     root["peers"] = std::move(peers);

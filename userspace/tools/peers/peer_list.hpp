@@ -26,6 +26,8 @@ struct peer {
     // What dom0 restricts, as in known_link.
     std::optional<std::uint64_t> max_connections;
     std::optional<std::uint64_t> max_memory;
+    std::optional<std::uint64_t> domain_max_connections;
+    std::optional<std::uint64_t> domain_max_memory;
     std::string accept;
 };
 
