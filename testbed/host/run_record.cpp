@@ -56,7 +56,8 @@ run_record::run_record(fs::path out, const scenario& what) : out_(std::move(out)
                       fmt::format("another run is using {}; wait for it or choose another folder with --out",
                                   out_.string()));
     }
-    for (const auto* name : {"consoles", "logs", "results", "collected", "status.json", "qemu.log"})
+    for (const auto* name :
+         {"consoles", "logs", "results", "collected", "status.json", "qemu.log", "strip.log"})
         fs::remove_all(out_ / name, error);
     remove_makings(); // of a run that was killed
 }

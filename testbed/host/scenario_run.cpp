@@ -201,12 +201,16 @@ private:
         co_return boot;
     }
 
+    // Stays when one has failed.
+    [[nodiscard]] fs::path strip_log() const { return record_.out() / "strip.log"; }
+
     // A copy without what is for debuggers, which every guest would unpack and hold in its memory.
     asio::awaitable<fs::path> stripped(fs::path file, std::string how) {
         auto target = record_.out() / "programs" / file.filename();
         command tool;
         tool.argv = word_list("strip", how, "-o", target.string(), file.string());
-        co_await run_logged(std::move(tool), record_.out() / "programs/strip.log", "strip " + file.string());
+        co_await run_logged(std::move(tool), strip_log(), "strip " + file.string());
+        fs::remove(strip_log());
         co_return target;
     }
 
