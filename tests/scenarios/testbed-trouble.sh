@@ -67,7 +67,10 @@ small 40
 expect "a full disk for the images" 3 "disk is full|cannot be reached" \
     "${run[@]}" --out "$dir/out" --cache "$dir/small/cache"
 nothing_in "$dir/small" -name 'building-*' ! -path '*/logs/*'
-small 8
+small 3
+expect "a full disk for the programs" 3 "disk is full: .*No space left" "${run[@]}" --out "$dir/small/out" --cache "$cache"
+nothing_in "$dir/small/out" -type f ! -name lock ! -name strip.log
+small 20
 expect "a full disk for the initramfs" 3 "No space left" "${run[@]}" --out "$dir/small/out" --cache "$cache"
 nothing_in "$dir/small/out" -type f ! -name lock
 
