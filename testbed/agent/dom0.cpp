@@ -29,6 +29,7 @@
 #include "agent/outside.hpp"
 #include "agent/script.hpp"
 #include "agent/services.hpp"
+#include "agent/system.hpp"
 #include "agent/terminal.hpp"
 #include "agent/tool.hpp"
 
@@ -109,6 +110,8 @@ private:
                 throw std::runtime_error("dom0: " + problem);
             outside_.event("module_loaded", {{"name", "dom0"}});
         }
+        if (plan_.dom0_systemd)
+            let_systemd_be_init();
         const auto begun = std::chrono::steady_clock::now();
         for (std::size_t i = 0; i < plan_.guests.size(); ++i) {
             co_await create(i);

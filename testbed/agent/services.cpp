@@ -68,9 +68,10 @@ void start_dom0_services() {
     add_bridge(bridge);
     set_up_interface(bridge, dom0_address);
     const auto tools = xen_tools();
-    run({tools / "xenstored", "--pid-file", "/run/xen/xenstored.pid"});
+    // Their pid files are where Debian's /etc/init.d/xen looks, so that it starts no others under systemd.
+    run({tools / "xenstored", "--pid-file", "/run/xenstore.pid"});
     run({tools / "xen-init-dom0"});
-    run({tools / "xenconsoled", "--pid-file=/run/xen/xenconsoled.pid", "--log=guest",
+    run({tools / "xenconsoled", "--pid-file=/run/xenconsoled.pid", "--log=guest",
          "--log-dir=/var/log/xen/console"});
 }
 

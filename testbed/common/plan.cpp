@@ -55,6 +55,7 @@ json::value to_json(const run_plan& plan) {
                         {"slowness", plan.slowness},
                         {"interactive", plan.interactive},
                         {"dom0_script", plan.dom0_script},
+                        {"dom0_systemd", plan.dom0_systemd},
                         {"guests", guests},
                         {"links", json::value_from(plan.links)},
                         {"environment", json::value_from(plan.environment)},
@@ -72,6 +73,7 @@ run_plan plan_from_json(const json::value& document) {
     plan.slowness = object.at("slowness").to_number<int>();
     plan.interactive = object.at("interactive").as_bool();
     plan.dom0_script = object.at("dom0_script").as_bool();
+    plan.dom0_systemd = object.at("dom0_systemd").as_bool();
     for (const auto& guest : object.at("guests").as_array())
         plan.guests.push_back(guest_from_json(guest.as_object()));
     plan.links = json::value_to<pairs>(object.at("links"));

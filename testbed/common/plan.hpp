@@ -34,6 +34,7 @@ struct run_plan {
     int slowness = 1;                ///< time limits are so many times longer
     bool interactive = false;        ///< consoles for a person; ends on the command "stop"
     bool dom0_script = false;
+    bool dom0_systemd = false; ///< its process 1 becomes systemd, as a guest's
     std::vector<guest_plan> guests;
     std::vector<std::pair<std::string, std::string>> links;       ///< names of domains that may talk
     std::vector<std::pair<std::string, std::string>> environment; ///< handed to every script

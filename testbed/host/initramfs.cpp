@@ -48,6 +48,20 @@ void add_files(cpio_writer& archive, const fs::path& folder) {
     }
 }
 
+void add_artifacts(cpio_writer& archive, const std::vector<fs::path>& artifacts) {
+    const std::string folder = "testbed/artifacts/";
+    archive.add_folder("testbed/artifacts");
+    for (const auto& artifact : artifacts) {
+        const auto target = folder + artifact.filename().string();
+        if (fs::is_directory(artifact)) {
+            archive.add_folder(target);
+            archive.add_tree(artifact, target + "/");
+        } else {
+            archive.add_file(target, {artifact}, 0644);
+        }
+    }
+}
+
 void add_common(cpio_writer& archive, const overlay& extra) {
     archive.add_folder("testbed");
     archive.add_folder("testbed/scripts");
@@ -103,6 +117,7 @@ fs::path compose_initramfs(const boot_images& images, const overlay& extra, cons
         archive.add_file("testbed/scripts/dom0", {extra.what.dom0_script}, 0755);
     archive.add_file("testbed/guest-vmlinux", {images.vmlinux}, 0644);
     archive.add_file("testbed/guest-initrd", {images.guest, images.modules, guest_overlay}, 0644);
+    add_artifacts(archive, extra.artifacts);
     add_files(archive, extra.what.folder / "files-dom0");
     archive.finish();
     fs::remove(guest_overlay);

@@ -16,8 +16,9 @@ namespace xvsock::testbed {
 struct overlay {
     const scenario& what;
     run_plan plan;
-    std::vector<std::filesystem::path> programs; ///< go to /usr/local/bin
-    std::filesystem::path module;                ///< xen_vsock.ko; empty: none
+    std::vector<std::filesystem::path> programs;  ///< go to /usr/local/bin
+    std::filesystem::path module;                 ///< xen_vsock.ko; empty: none
+    std::vector<std::filesystem::path> artifacts; ///< go to dom0's /testbed/artifacts
 };
 
 /// Writes FOLDER/initramfs for dom0 (the guests' is inside it) and returns its path.

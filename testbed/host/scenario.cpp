@@ -254,7 +254,9 @@ private:
         object_reader reader(value != nullptr ? value->as_object() : nothing, reader_.where() + ": dom0");
         reader.number("memory", result_.dom0_memory, 512, 65536);
         reader.number("vcpus", result_.dom0_vcpus, 1, 64);
+        reader.flag("systemd", result_.dom0_systemd);
         packages(reader, "packages", result_.dom0_packages);
+        reader.texts("artifacts", result_.dom0_artifacts);
         result_.dom0_script = script(reader, {"dom0.sh"});
         reader.finish();
     }

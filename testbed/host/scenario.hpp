@@ -31,8 +31,10 @@ struct scenario {
     int cpus = 2;
     int dom0_memory = 1024; ///< MiB
     int dom0_vcpus = 1;
+    bool dom0_systemd = false;
     std::filesystem::path dom0_script;
     std::vector<std::string> dom0_packages;
+    std::vector<std::string> dom0_artifacts; ///< files and folders of the artifacts' for dom0
     std::vector<guest_description> guests;
     std::vector<std::string> packages;
     std::string description;

@@ -95,6 +95,7 @@ run_plan make_plan(const scenario& what, const run_options& options, const std::
     plan.slowness = plan.debug_kernel ? debug_kernel_slowness : 1;
     plan.interactive = options.interactive;
     plan.dom0_script = !what.dom0_script.empty();
+    plan.dom0_systemd = what.dom0_systemd;
     for (const auto& guest : what.guests)
         plan.guests.push_back(guest.plan);
     plan.links = what.links;
@@ -103,24 +104,33 @@ run_plan make_plan(const scenario& what, const run_options& options, const std::
     return plan;
 }
 
+void require_built(const fs::path& file) {
+    if (!fs::exists(file))
+        throw failure(exit_environment,
+                      fmt::format("{} is not built; build the project or give --artifacts", file.string()));
+}
+
 std::vector<fs::path> programs(const run_options& options, const scenario& what) {
     std::vector<fs::path> found;
     const auto folder = options.artifacts / "bin";
     for (const auto* name : {"testbed-agent", "xvsock", "xvsock-peer", "xvsockd"})
         if (fs::exists(folder / name))
             found.push_back(folder / name);
-    const auto require = [&](const std::string& name) {
-        if (!fs::exists(folder / name))
-            throw failure(exit_environment,
-                          fmt::format("{} is not built; build the project or give --artifacts",
-                                      (folder / name).string()));
-    };
-    require("testbed-agent");
+    require_built(folder / "testbed-agent");
     if (!what.links.empty())
-        require("xvsock-peer");
+        require_built(folder / "xvsock-peer");
     for (const auto& name : what.programs) {
-        require(name);
+        require_built(folder / name);
         found.push_back(folder / name);
+    }
+    return found;
+}
+
+std::vector<fs::path> dom0_artifacts(const run_options& options, const scenario& what) {
+    std::vector<fs::path> found;
+    for (const auto& name : what.dom0_artifacts) {
+        found.push_back(options.artifacts / name);
+        require_built(found.back());
     }
     return found;
 }
@@ -179,7 +189,8 @@ private:
         auto found = programs(options_, what_);
         for (auto& program : found)
             program = co_await stripped(program, "--strip-all");
-        overlay extra{what_, make_plan(what_, options_, accelerator_), found, {}};
+        overlay extra{
+            what_, make_plan(what_, options_, accelerator_), found, {}, dom0_artifacts(options_, what_)};
         if (what_.module)
             extra.module = co_await stripped(module_file(), "--strip-debug");
         machine boot;

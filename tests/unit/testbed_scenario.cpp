@@ -60,13 +60,14 @@ TEST_F(testbed_scenario, defaults) {
     EXPECT_TRUE(what.module);
     EXPECT_EQ(what.links.size(), 3U); // dom0-g1, dom0-g2, g1-g2
     EXPECT_TRUE(what.dom0_script.empty());
+    EXPECT_FALSE(what.dom0_systemd);
 }
 
 TEST_F(testbed_scenario, every_key) {
     write("other.sh", "#!/bin/sh\n");
     write("dom0.sh", "#!/bin/sh\n");
     const auto what = load(R"({"description": "d", "suite": "trixie", "timeout": 1.5, "cpus": 3,
-        "dom0": {"memory": 2048, "vcpus": 2, "packages": ["nmap"], "script": "dom0.sh"},
+        "dom0": {"memory": 2048, "vcpus": 2, "systemd": true, "packages": ["nmap"], "artifacts": ["p.deb"], "script": "dom0.sh"},
         "guests": [{"name": "server", "vcpus": 2, "memory": 512, "script": "other.sh", "may_die": true,
                     "systemd": true, "extra_config": ["maxvcpus = 4"], "kernel_args": "quiet"}, {"name": "idle", "script": null}],
         "packages": ["socat", "python3-minimal"], "programs": ["p"], "kernel_modules": ["dummy"], "configured": true,
@@ -75,6 +76,8 @@ TEST_F(testbed_scenario, every_key) {
     EXPECT_EQ(what.suite, "trixie");
     EXPECT_EQ(what.timeout, 1.5);
     EXPECT_EQ(what.dom0_memory, 2048);
+    EXPECT_TRUE(what.dom0_systemd);
+    EXPECT_EQ(what.dom0_artifacts, std::vector<std::string>{"p.deb"});
     EXPECT_EQ(what.dom0_packages, std::vector<std::string>{"nmap"});
     EXPECT_EQ(what.guests[0].script, folder_ / "other.sh");
     EXPECT_TRUE(what.guests[0].plan.may_die);
