@@ -8,9 +8,12 @@ namespace xvsock::guest {
 namespace {
 
 TEST(PlainConnect, MovesBytesBothWays) {
+    // Not at one port: a server that ends removes its nodes, which may be the next one's by then.
+    std::uint32_t port = 122;
     for (const std::uint64_t size : {1, 16'384, 1'000'000}) {
-        EXPECT_EQ(tell("echo " + offer_to_us(100)), "ok");
-        must_echo(connected(cid_of("g2"), 100), size);
+        EXPECT_EQ(tell("echo " + offer_to_us(port)), "ok");
+        must_echo(connected(cid_of("g2"), port), size);
+        ++port;
     }
 }
 
