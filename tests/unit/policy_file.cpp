@@ -119,7 +119,7 @@ TEST(policy_file, the_examples_in_the_example) {
             text += line.substr(4) + "\n";
     const policy made = parse_policy(text, file);
     EXPECT_EQ(made.rules.size(), 6U);
-    EXPECT_EQ(made.limit_lines.size(), 2U);
+    EXPECT_EQ(made.limit_lines.size(), 3U);
     EXPECT_EQ(made.pins.size(), 2U);
 }
 
