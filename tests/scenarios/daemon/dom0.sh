@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # xvsockd with eight guests: g1, g2 and g7 stay, the others come and go, g8 is hostile for a while.
+. /eventually.sh
 for part in common guests xvsockd reach settled; do
     . "/daemon/$part.sh"
 done

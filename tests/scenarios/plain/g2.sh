@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Has not the module, and is destroyed.
+. /eventually.sh
 tb wait linked 100 > /dev/null || exit 1
 rmmod xen_vsock || { echo "FAILED: the module stays"; exit 1; }
 for module in xen-evtchn xen-gntdev xen-gntalloc; do
@@ -14,10 +15,7 @@ tb signal services-g2
 tb wait lie 300 > /dev/null
 plain-liar "$DOMID_g1" > liar.log &
 liar=$!
-for try in $(seq 100); do
-    grep -q offers liar.log && break
-    sleep 0.1
-done
+eventually grep -q offers liar.log
 tb signal lies
 tb wait lie-no-more 300 > /dev/null
 kill $liar

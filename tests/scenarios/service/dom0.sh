@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # An operator's dom0: Debian's systemd, our package, real guests. A connection that is held from beginning to end shows that
 # whatever happens to the daemon, links stay as they are.
+. /eventually.sh
 unit=xvsockd.service
 fail() {
     echo "FAILED: $*"
@@ -9,15 +10,6 @@ fail() {
     exit 1
 }
 step() { tb say "service: $*"; echo "-- $*"; }
-
-# Runs a command until it succeeds, for at most a minute.
-eventually() {
-    for try in $(seq $((120 * SLOWNESS))); do
-        "$@" > /dev/null 2>&1 && return 0
-        sleep 0.5
-    done
-    "$@" # to show what is wrong
-}
 
 # at GUEST COMMAND...: runs it there; its output is $output, its status that of this function.
 at() {

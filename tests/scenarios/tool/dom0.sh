@@ -1,12 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # A peer of g1 as the guests are; and it pauses g1.
+. /eventually.sh
 . /tool.sh
 xvsock-peer add --plain g2 0 --connect any || fail "no plain link"
-for try in $(seq 100); do
-    xvsock-peer list --plain | grep -q Connected && break
-    sleep 0.1
-done
+plain_is_connected() { xvsock-peer list --plain | grep -q Connected; }
+eventually plain_is_connected
 step linked
 
 mount -t debugfs none /sys/kernel/debug 2> /dev/null

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Runs vchan-socket-proxy as a server and as a client, destroys g3, and asks Xen what g1 has left over.
+. /eventually.sh
 . /vchan.sh
 fail() { echo "FAILED: $*"; exit 1; }
 proxy=/usr/lib/xen-4.17/bin/vchan-socket-proxy
@@ -31,9 +32,5 @@ tb wait waiting 300 > /dev/null || fail "g1 does not wait for the end of g3"
 xl destroy g3
 tb signal destroyed
 tb wait g1-done 200 > /dev/null || fail "g1 is not done"
-for try in $(seq 20); do # packets on their way are grants, too
-    after=$(xen-usage "$DOMID_g1")
-    [ "$before" = "$after" ] && exit
-    sleep 0.5
-done
-fail "g1 held: $before, and now: $after"
+as_before() { after=$(xen-usage "$DOMID_g1"); [ "$after" = "$before" ]; } # packets on their way are grants, too
+eventually as_before || fail "g1 held: $before, and now: $after"

@@ -1,12 +1,6 @@
 # SPDX-License-Identifier: MIT
 # The clients of the examples. Each function is run in a subshell, in an empty folder.
-eventually() { # COMMAND...: until it succeeds
-    for try in $(seq $((20 * SLOWNESS))); do
-        "$@" && return
-        sleep 0.5
-    done
-    return 1
-}
+. /eventually.sh
 
 says() { # STATUS PATTERN COMMAND...: ends with this status and says this
     status=$1 pattern=$2

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Shared by the scripts of this scenario.
+. /eventually.sh
 fail() { echo "FAILED: $*"; exit 1; }
 
 debugfs=/sys/kernel/debug
@@ -53,12 +54,3 @@ held() {
 
 # No connection is on its way out any more.
 settled() { ! grep -q "idle=[1-9]" $debugfs/xvsock/peers; }
-
-# Runs a command until it succeeds.
-eventually() {
-    for try in $(seq $((20 * SLOWNESS))); do
-        "$@" > /dev/null 2>&1 && return 0
-        sleep 1
-    done
-    return 1
-}

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Shared by the scripts of this scenario.
+. /eventually.sh
 failed=0
 
 # What is otherwise over Argo (rings that are counted and do not grow, room that is given by the quarter; docs/architecture.md,
@@ -21,10 +22,7 @@ esac
 serve() {
     vsock-services > "$RESULTS/services.log" 2>&1 &
     services=$!
-    for try in $(seq $((10 * SLOWNESS))); do
-        grep -q "services are up" "$RESULTS/services.log" && break
-        sleep 0.5
-    done
+    eventually grep -q "services are up" "$RESULTS/services.log"
     tb signal "services-$NAME" up
 }
 
@@ -53,10 +51,7 @@ everybody_done() {
     done
     kill "$services"
     # Nothing of ours may be left in the module once all sockets are closed.
-    for try in $(seq $((10 * SLOWNESS))); do
-        [ "$(cat /sys/module/xen_vsock/refcnt)" = 0 ] && break
-        sleep 0.5
-    done
+    eventually grep -qx 0 /sys/module/xen_vsock/refcnt
     refs=$(cat /sys/module/xen_vsock/refcnt)
     [ "$refs" = 0 ] || { echo "xen_vsock still has $refs references"; failed=1; }
     [ "$failed" = 0 ] || exit 1
