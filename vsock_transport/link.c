@@ -130,7 +130,7 @@ static void link_broken_work(struct work_struct *work)
 	struct xvsock_link *link = container_of(work, struct xvsock_link, broken_work);
 
 	mutex_lock(&link->lock);
-	if (link->peer && READ_ONCE(link->peer->broken)) {
+	if (link->peer && !link->suspended && READ_ONCE(link->peer->broken)) {
 		link_down(link);
 		link_switch(link, XenbusStateClosed);
 	}
@@ -255,6 +255,32 @@ static struct xvsock_link *link_create(struct xenbus_device *dev, bool frontend,
 	return link;
 }
 
+/*
+ * Says Closed, instead of xenbus, which would not look first: when the link has gone, dom0 may
+ * have made it anew meanwhile, and xenbus takes only a half in Initialising for a new one. No peer
+ * needs to hear that a half which is Initialising is none any more.
+ */
+static void link_leave(struct xenbus_device *dev)
+{
+	struct xenbus_transaction xbt;
+	unsigned int state;
+	bool ours;
+	int err;
+
+	do {
+		err = xenbus_transaction_start(&xbt);
+		if (err)
+			return;
+		ours = xenbus_scanf(xbt, dev->nodename, "state", "%u", &state) == 1 &&
+		       state != XenbusStateInitialising &&
+		       !xenbus_printf(xbt, dev->nodename, "state", "%d", XenbusStateClosed);
+		err = xenbus_transaction_end(xbt, !ours);
+	} while (err == -EAGAIN);
+	/* The device may get a driver again, whose first state is a change then. */
+	if (ours && !err)
+		dev->state = XenbusStateClosed;
+}
+
 static void link_remove(struct xenbus_device *dev)
 {
 	struct xvsock_link *link = dev_get_drvdata(&dev->dev);
@@ -272,6 +298,7 @@ static void link_remove(struct xenbus_device *dev)
 	mutex_unlock(&link->lock);
 	cancel_work_sync(&link->broken_work);
 	cancel_delayed_work_sync(&link->retry_work);
+	link_leave(dev);
 	dev_set_drvdata(&dev->dev, NULL);
 	kfree(link);
 }
@@ -637,6 +664,7 @@ static struct xenbus_driver front_driver = {
 	.remove = link_remove,
 	.otherend_changed = front_changed,
 	.not_essential = true, /* booting does not wait for peers */
+	.allow_rebind = true, /* link_leave() */
 };
 
 static struct xenbus_driver back_driver = {
@@ -645,6 +673,7 @@ static struct xenbus_driver back_driver = {
 	.probe = back_probe,
 	.remove = link_remove,
 	.otherend_changed = back_changed,
+	.allow_rebind = true,
 };
 
 static struct xenbus_driver plain_driver = {
@@ -654,6 +683,7 @@ static struct xenbus_driver plain_driver = {
 	.remove = link_remove,
 	.otherend_changed = plain_changed,
 	.not_essential = true,
+	.allow_rebind = true,
 };
 
 /*

@@ -18,6 +18,14 @@ for cycle in $(seq "$CYCLES"); do
     eventually rmmod xen_vsock || fail "unloading in cycle $cycle"
 done
 tb say "lifecycle: the module was loaded and unloaded $CYCLES times"
+
+# Each half comes and goes while the other domain has no module, and waits for it.
+tb signal unloaded-server
+tb wait unloaded-client 100 > /dev/null || fail "g2 does not unload its module"
+for cycle in 1 2; do
+    insmod /testbed/xen_vsock.ko $MODULE_OPTIONS || fail "loading alone, in cycle $cycle"
+    rmmod xen_vsock || fail "unloading alone, in cycle $cycle"
+done
 insmod /testbed/xen_vsock.ko $MODULE_OPTIONS || fail "loading again"
 vsock-services > "$RESULTS/services.log" 2>&1 &
 tb signal reloaded-server

@@ -9,7 +9,15 @@ socat "VSOCK-CONNECT:$CID_g1:7000" 'SYSTEM:echo hello; read line; tb signal firs
     fail "the first connection"
 tb signal first-closed
 
-tb wait reloaded-server "$reloading" > /dev/null || fail "g1 did not reload its module"
+tb wait unloaded-server "$reloading" > /dev/null || fail "g1 did not reload its module"
+for cycle in 1 2; do
+    eventually rmmod xen_vsock || fail "unloading alone, in cycle $cycle"
+    insmod /testbed/xen_vsock.ko $MODULE_OPTIONS || fail "loading alone, in cycle $cycle"
+done
+rmmod xen_vsock || fail "unloading alone"
+tb signal unloaded-client
+tb wait reloaded-server 100 > /dev/null || fail "g1 did not load its module again"
+insmod /testbed/xen_vsock.ko $MODULE_OPTIONS || fail "loading again"
 tb wait compared 60 > /dev/null || fail "dom0 did not compare"
 eventually works_with "$CID_g1" || fail "g1 cannot be reached after it reloaded its module"
 for cycle in 1 2 3 4 5; do

@@ -1,5 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
+. /eventually.sh
 fail() { echo "FAILED: $*"; exit 1; }
 snapshot() { xenstore-ls -fp /local/domain/$DOMID_g1/backend; xenstore-ls -fp /local/domain/$DOMID_g2/device/vsock; }
 
@@ -17,10 +18,8 @@ says() {
 
 says "g1.*g2|added" 0 xvsock-peer add g1 g2
 tb signal linked
-for try in $(seq 100); do
-    xvsock-peer list | grep -q "g1.*Connected.*g2.*Connected" && break
-    sleep 0.2
-done
+link_is_up() { xvsock-peer list | grep -q "g1.*Connected.*g2.*Connected"; }
+eventually link_is_up
 says "Connected.*Connected" 0 xvsock-peer list
 snapshot > "$RESULTS/before"
 says "already|exists|nothing" 0 xvsock-peer add g2 "$DOMID_g1"
@@ -43,6 +42,13 @@ xenstore-ls -fp "$F" | grep -v "(n$DOMID_g2,r$DOMID_g1)\|(n0,r$DOMID_g1,r$DOMID_
 
 tb signal try-to-read "$B $F"
 tb wait third-guest-done 100 > /dev/null || fail "g3 did not end its attempts"
+tb wait reached 200 > /dev/null || fail "g2 is not done with g1"
+
+# Made anew at once: the guests see that the old link has gone when the new one is there, or never.
+for round in $(seq 30); do
+    xvsock-peer remove g1 g2 > anew.log && xvsock-peer add g1 g2 >> anew.log || { cat anew.log; fail "no new link"; }
+    eventually link_is_up || { snapshot; fail "in round $round the link that was made anew does not come up"; }
+done
 
 says "removed" 0 xvsock-peer remove g1 g2
 says "no|nothing" 0 xvsock-peer remove g1 g2

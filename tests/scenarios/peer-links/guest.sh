@@ -1,20 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
+. /eventually.sh
 fail() { echo "FAILED: $*"; exit 1; }
 case $NAME in
 g1)
     vsock-services &
     tb signal services-up
-    tb wait all-done 300 > /dev/null
+    tb wait all-done 700 > /dev/null
     ;;
 g2)
     tb wait services-up 60 > /dev/null
     tb wait linked 100 > /dev/null || fail "there is no link"
-    for try in $(seq 50); do
-        vsock-stream-test "$CID_g1" --gtest_filter='Stream.HalfClose*' && break
-        sleep 0.2
-    done
+    eventually vsock-stream-test "$CID_g1" --gtest_filter='Stream.HalfClose*'
     vsock-stream-test "$CID_g1" --gtest_filter='Stream.*:Connect.Is*' || fail "the linked guest does not reach g1"
+    tb signal reached
     ;;
 g3)
     # The third: no connection, no reading, no writing, no making of links.
