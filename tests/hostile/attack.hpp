@@ -44,6 +44,7 @@ struct arena {
     // How often bandwidth is looked at before it is called too little: emulated processors share the machine
     // with others, so one look may be wrong in either direction.
     int bandwidth_looks;
+    int slack; // likewise, by what limits of time are longer than they would be alone
 
     // The times from attacks to the end of the victim's sockets.
     milliseconds slowest_end{0};
