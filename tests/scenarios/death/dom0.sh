@@ -1,29 +1,31 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Ends each victim's side of running transfers in its own way, and looks at the survivor: it has to see the end
-# within a second, and to use as much of the host as before.
+# in time, and to use as much of the host as before.
 . /death.sh
 
 survivor() {
     echo "$(xen-usage "$DOMID_survivor") nodes=$(xenstore-ls -f "/local/domain/$DOMID_survivor" | grep -c vsock)"
 }
+as_before() { after=$(survivor); [ "$after" = "$before" ]; }
 domid_of() { eval "echo \$DOMID_$1"; }
+
+link_is_up() { xvsock-peer list | grep -q "$1.*Connected.*Connected\|Connected.*$1.*Connected"; }
 
 link() {
     xvsock-peer add survivor "$1" || fail "linking $1"
-    for try in $(seq $((100 * SLOWNESS))); do
-        xvsock-peer list | grep -q "$1.*Connected.*Connected\|Connected.*$1.*Connected" && return
-        sleep 0.1
-    done
-    fail "the link with $1 does not come up"
+    eventually link_is_up "$1" || fail "the link with $1 does not come up"
 }
 
+limit=1000
+[ "$MODE" = virtual ] || limit=3000 # other work of the machine takes its time, too
 for victim in $victims; do
     tb wait "ready-$victim" 60 > /dev/null || fail "$victim is not ready"
 done
 tb wait ready-paused 60 > /dev/null || fail "paused is not ready"
 
 for victim in $victims; do
+    tb wait "looked-before-$victim" 100 > /dev/null || fail "the survivor is not ready for $victim"
     before=$(survivor)
     link "$victim"
     tb signal "linked-$victim"
@@ -45,14 +47,10 @@ for victim in $victims; do
     tb wait "ended-$victim" 20 > /dev/null || fail "the survivor did not see the end of $victim"
     took=$((($(date +%s%N) - start) / 1000000))
     echo "$victim: the survivor saw the end $took ms later"
-    [ "$took" -le $((1000 * SLOWNESS)) ] || fail "that is more than a second"
+    [ "$took" -le $((limit * SLOWNESS)) ] || fail "that is more than $limit ms"
     tb wait "survived-$victim" 60 > /dev/null || fail "the survivor has a complaint"
     [ "$victim" = unlinked ] || xvsock-peer remove survivor "$(domid_of "$victim")"
-    for try in $(seq $((20 * SLOWNESS))); do
-        after=$(survivor)
-        [ "$after" = "$before" ] && break
-        sleep 0.5
-    done
+    eventually as_before
     echo "$victim: before $before, after $after"
     [ "$after" = "$before" ] || fail "the survivor uses more than before"
 done

@@ -7,10 +7,7 @@ tb wait "linked-$NAME" 400 > /dev/null || fail "no link"
 [ "$NAME" = paused ] && { sleep 600; exit 0; }
 vsock-load "$CID_survivor" until-end 4 > "$RESULTS/load" 2>&1 &
 load=$!
-for try in $(seq $((200 * SLOWNESS))); do
-    grep -q running "$RESULTS/load" && break
-    sleep 0.1
-done
+eventually grep -q running "$RESULTS/load"
 tb signal "running-from-$NAME"
 case $NAME in
 crashed) tb wait crash 100 > /dev/null && echo c > /proc/sysrq-trigger ;;

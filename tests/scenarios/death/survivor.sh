@@ -7,37 +7,33 @@ usage() {
         "waiting $(cat /sys/kernel/debug/xvsock/waiting_pages)"
 }
 vsock-services > "$RESULTS/services.log" 2>&1 &
-sleep 1
+eventually grep -q "services are up" "$RESULTS/services.log" || fail "no services"
+
+as_before() { after=$(usage); [ "${after#* * }" = "${before#* * }" ]; }
 
 # New programs need page tables. Such may be made of pages that came back when a peer died: Xen must let them.
 make_page_tables() { while :; do (:); done; }
 
 for victim in $victims; do
     before=$(usage)
+    tb signal "looked-before-$victim"
     tb wait "linked-$victim" 200 > /dev/null || fail "no link with $victim"
     eval "cid=\$CID_$victim"
     # A guest that reboots ends its programs in order, and so their connections.
     [ "$victim" = rebooted ] && how=any || how=
     vsock-load "$cid" until-end 4 $how > "$RESULTS/$victim" 2>&1 &
     load=$!
-    for try in $(seq $((200 * SLOWNESS))); do
-        grep -q running "$RESULTS/$victim" && break
-        sleep 0.1
-    done
+    eventually grep -q running "$RESULTS/$victim"
     tb signal "running-to-$victim"
     make_page_tables &
     maker=$!
     wait $load || { cat "$RESULTS/$victim"; fail "transfers with $victim"; }
     tb signal "ended-$victim"
     # The services' side of the victim's own connections ends as well.
-    for try in $(seq $((50 * SLOWNESS))); do
-        after=$(usage)
-        [ "${after#* * }" = "${before#* * }" ] && break
-        sleep 0.1
-    done
+    eventually as_before
     kill $maker
     wait $maker 2> /dev/null
-    [ "${after#* * }" = "${before#* * }" ] || fail "before $victim: $before; after: $after"
+    as_before || fail "before $victim: $before; after: $after"
     tb signal "survived-$victim"
 done
 

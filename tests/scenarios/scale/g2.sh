@@ -1,5 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
+. /eventually.sh
 fail() { echo "FAILED: $*"; exit 1; }
 lines() { grep -c xvsock /proc/interrupts; }
 usage() { echo "interrupts $(lines) $(sed 's/.*\(initiated=.*mapped_pages=[0-9]*\).*/\1/' /sys/kernel/debug/xvsock/peers)"; }
@@ -7,7 +8,8 @@ usage() { echo "interrupts $(lines) $(sed 's/.*\(initiated=.*mapped_pages=[0-9]*
 mount -t debugfs none /sys/kernel/debug 2> /dev/null
 tb wait services-up 60 > /dev/null || fail "no services"
 vsock-load "$CID_g1" cycles 1 || fail "no connection"
-sleep 1
+at_rest() { grep -q "initiated=0 .*idle=0" /sys/kernel/debug/xvsock/peers; } # what was kept for the next connection, too
+eventually at_rest || fail "a connection does not end: $(usage)"
 before=$(usage)
 echo "before: $before"
 tb signal ready
@@ -28,11 +30,8 @@ tb say "scale: ${CYCLES:-10000} connections one after the other"
 vsock-load "$CID_g1" clients 100 10 || fail "a hundred clients"
 tb say "scale: a hundred clients at once"
 
-for try in $(seq 20); do
-    after=$(usage)
-    [ "$after" = "$before" ] && break
-    sleep 0.5
-done
+as_before() { after=$(usage); [ "$after" = "$before" ]; }
+eventually as_before
 echo "after: $after"
 tb signal done
 [ "$after" = "$before" ] || fail "something is left"
