@@ -46,6 +46,14 @@ int xvsock_event_bind(struct xvsock_event *event, domid_t domid, evtchn_port_t r
 	return event_attach(event, handler, name, data);
 }
 
+bool xvsock_event_is_bound(const struct xvsock_event *event)
+{
+	struct evtchn_status status = { .dom = DOMID_SELF, .port = event->port };
+
+	return !HYPERVISOR_event_channel_op(EVTCHNOP_status, &status) &&
+	       status.status == EVTCHNSTAT_interdomain;
+}
+
 void xvsock_event_close(struct xvsock_event *event)
 {
 	if (event->irq)

@@ -29,6 +29,9 @@ int xvsock_event_bind(struct xvsock_event *event, domid_t domid, evtchn_port_t r
 /* On return the handler does not run and will not run again. Sleeps. */
 void xvsock_event_close(struct xvsock_event *event);
 
+/* Whether somebody of the domain has bound to the port that was allocated for it. */
+bool xvsock_event_is_bound(const struct xvsock_event *event);
+
 static inline void xvsock_event_kick(const struct xvsock_event *event)
 {
 	notify_remote_via_evtchn(event->port);

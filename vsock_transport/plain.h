@@ -50,6 +50,7 @@ struct xvsock_plain_slot {
 	u32 port;
 	/* Protected by peer->lock: */
 	struct xvsock_conn *offer; /* waits for its client; the table's reference covers it */
+	unsigned long astray; /* jiffies of when somebody was seen to have half of it; or 0 */
 	bool serving; /* a client is given to the listener: the next offer comes after that */
 };
 

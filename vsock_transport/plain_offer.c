@@ -20,6 +20,14 @@
 #define OFFER_RETRY HZ
 
 /*
+ * How often offers are looked at for clients without an event. Some come without one. And
+ * libxenvchan's reads the page's node and the port's one after the other: if another client is
+ * served in between, it holds the port of one offer and a page that is none any more, or that is
+ * another offer's whose grant is the same. Nobody would ever come for either offer.
+ */
+#define OFFERS_LOOK HZ
+
+/*
  * Offers made in this time, at most. Each costs some dozens of hypercalls and two
  * transactions, and a client that comes and goes at once makes the next one due.
  */
@@ -85,6 +93,7 @@ static struct xvsock_conn *offer_take(struct xvsock_peer *peer, struct xvsock_pl
 	lockdep_assert_held(&peer->lock);
 	if (conn) {
 		slot->offer = NULL;
+		slot->astray = 0;
 		peer->plain->offer_count--;
 	}
 	return conn;
@@ -334,7 +343,28 @@ static unsigned long plain_offer(struct xvsock_peer *peer, struct xvsock_plain_s
 		pr_warn_ratelimited("xen_vsock: port %u is not offered to domain %u: %d\n",
 				    slot->port, peer->domid, err);
 	slot->failed = err;
-	return err ? OFFER_RETRY : 0;
+	return err ? OFFER_RETRY : OFFERS_LOOK;
+}
+
+/*
+ * Whether somebody has only the page of the offer, or only its port, for longer than it takes to
+ * go from the one to the other and back. Who has both is served. peer->lock held.
+ */
+static bool plain_is_astray(struct xvsock_plain_slot *slot)
+{
+	struct xvsock_conn *conn = slot->offer;
+	bool came = vchan_load_acquire(conn->peer_live) != VCHAN_WAITING;
+	bool bound = xvsock_event_is_bound(&conn->vchan->event);
+
+	if (came && bound)
+		xvsock_conn_queue_event(conn);
+	if (came == bound) {
+		slot->astray = 0;
+		return false;
+	}
+	if (!slot->astray)
+		slot->astray = jiffies | 1;
+	return time_after(jiffies, slot->astray + OFFERS_LOOK / 2);
 }
 
 /* Likewise. */
@@ -349,8 +379,13 @@ static unsigned long plain_look_at_slot(struct xvsock_peer *peer, struct xvsock_
 	serving = slot->serving;
 	if (offer)
 		xvsock_conn_get(offer);
-	if (offer && !wanted)
+	if (offer && !wanted) {
 		unwanted = offer_take(peer, slot);
+	} else if (offer && plain_is_astray(slot)) {
+		unwanted = offer_take(peer, slot);
+		peer->totals.refused++;
+		trace_xvsock_conn(unwanted, XVSOCK_TRACE_REFUSED, XVSOCK_REASON_REFUSED);
+	}
 	spin_unlock(&peer->lock);
 
 	if (unwanted)
@@ -361,12 +396,12 @@ static unsigned long plain_look_at_slot(struct xvsock_peer *peer, struct xvsock_
 		offer_unpublish(peer, slot);
 		slot->used = serving;
 	}
-	if (offer) {
+	if (offer)
 		xvsock_conn_put(offer);
-		return 0;
-	}
 	if (!wanted)
 		return 0;
+	if (offer && !unwanted)
+		return OFFERS_LOOK;
 	offer_blank(peer, slot);
 	return serving ? 0 : plain_offer(peer, slot);
 }

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstring>
 #include <list>
+#include <optional>
 #include <stdexcept>
 #include <thread>
 
@@ -154,6 +155,11 @@ private:
         }
     }
 
+    static void wait_for_end(const std::uint8_t* page) {
+        for (int i = 0; i < 300 && page[offset::srv_live] != 0; ++i)
+            std::this_thread::sleep_for(20ms);
+    }
+
     void visit(plain_lie lie, const std::string& path) {
         const store nodes;
         const std::array<grant_ref, 1> ref{nodes.read_number(path + "/ring-ref", 0)};
@@ -164,12 +170,22 @@ private:
         std::uint8_t* const page = mapping.data();
         if (page[offset::cli_live] != 2)
             throw std::runtime_error("it has had a client");
-        const auto events = event_port::bound(victim_, port);
+        std::optional<event_port> events;
+        if (lie != plain_lie::client_portless)
+            events.emplace(event_port::bound(victim_, port));
+        const auto kick = [&] {
+            if (events && lie != plain_lie::client_silent)
+                events->notify();
+        };
+        if (lie == plain_lie::client_pageless) {
+            wait_for_end(page);
+            return;
+        }
         page[offset::cli_live] = 1;
-        events.notify();
+        kick();
         if (lie == plain_lie::client_flood) {
             page[offset::cli_live] = 0;
-            events.notify();
+            kick();
             return;
         }
         // A socket of the module's has been made when somebody reads or writes there; wait for no one.
@@ -180,9 +196,8 @@ private:
             put<std::uint32_t>(page, offset::right_cons, 0x10000000);
             put<std::uint32_t>(page, offset::left_prod, prod + 1);
         }
-        events.notify();
-        for (int i = 0; i < 300 && page[offset::srv_live] != 0; ++i)
-            std::this_thread::sleep_for(20ms);
+        kick();
+        wait_for_end(page);
         if (lie == plain_lie::client_keeps)
             std::this_thread::sleep_for(2s);
         page[offset::cli_live] = 0;

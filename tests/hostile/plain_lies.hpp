@@ -26,8 +26,11 @@ enum class plain_lie : std::uint32_t {
     // Of a client, whose server the module is:
     client_producer,
     client_consumer,
-    client_keeps, // keeps the pages for two seconds
-    client_flood, // comes and goes
+    client_silent,   // has the page and the port, and does not kick
+    client_portless, // has only the page
+    client_pageless, // has only the port
+    client_keeps,    // keeps the pages for two seconds
+    client_flood,    // comes and goes
     count,
 };
 

@@ -16,14 +16,20 @@ std::uint32_t port_of(plain_lie lie) {
     return hostile::first_lie_port + static_cast<std::uint32_t>(lie);
 }
 
-/// The ids of connections at this port that have ended here and not there.
-std::set<std::string> closing_at(std::uint32_t port) {
+/// The ids of connections at this port in this state.
+std::set<std::string> those(const std::string& state, std::uint32_t port) {
     std::ifstream connections("/sys/kernel/debug/xvsock/connections");
     std::set<std::string> ids;
+    const auto wanted = "state=" + state + " local_port=" + std::to_string(port) + " ";
     for (std::string line; std::getline(connections, line);)
-        if (line.find("state=closing local_port=" + std::to_string(port) + " ") != std::string::npos)
+        if (line.find(wanted) != std::string::npos)
             ids.insert(line.substr(line.find(" id="), line.find(" role=")));
     return ids;
+}
+
+/// Of those that have ended here and not there.
+std::set<std::string> closing_at(std::uint32_t port) {
+    return those("closing", port);
 }
 
 /// Nothing of it is left with us.
@@ -100,6 +106,24 @@ TEST_F(PlainLiar, AClientsImpossibleIndicesEndTheConnection) {
             EXPECT_TRUE(errno == ECONNRESET || errno == EPIPE) << std::strerror(errno);
         } else {
             EXPECT_EQ(read_error(socket), ECONNRESET);
+        }
+    }
+}
+
+/// Nobody else would get such an offer, and there is no event that tells of who has it.
+TEST_F(PlainLiar, AClientThatSaysNothingDoesNotKeepAnOffer) {
+    for (const auto lie :
+         {plain_lie::client_silent, plain_lie::client_portless, plain_lie::client_pageless}) {
+        for (int i = 0; i < 2; ++i) {
+            std::set<std::string> offered;
+            EXPECT_TRUE(within_a_moment([&] {
+                offered = those("offered", port_of(lie));
+                return !offered.empty();
+            })) << static_cast<int>(lie);
+            EXPECT_TRUE(within_a_moment([&] {
+                const auto now = those("offered", port_of(lie));
+                return !now.empty() && now != offered;
+            })) << static_cast<int>(lie);
         }
     }
 }

@@ -87,7 +87,7 @@ TEST(PlainListen, AFullBacklogIsAsNoListener) {
 TEST(PlainListen, IsReachedByVchanSocketProxy) {
     const auto listener = listen_on(to_proxy, 1);
     ASSERT_EQ(std::system("tb signal proxy-connects"), 0);
-    const auto socket = accepted(listener, 30 * patience());
+    const auto socket = accepted(listener, 10 * patience());
     ASSERT_GE(socket.get(), 0);
     must_echo(socket, 300'000);
 }
@@ -100,7 +100,7 @@ TEST(PlainPorts, Change) {
     EXPECT_EQ(visit(visited), "ok");
     const auto old = accepted(old_listener);
     ASSERT_GE(old.get(), 0);
-    ASSERT_EQ(std::system("tb signal change-ports && tb wait ports-changed 60"), 0);
+    ASSERT_EQ(std::system("tb signal change-ports && tb wait ports-changed 200"), 0);
     EXPECT_EQ(visit(unnamed), "ok");
     const auto socket = accepted(listener);
     ASSERT_GE(socket.get(), 0);
@@ -117,7 +117,7 @@ void expect_reset(const std::string& what, int later) {
     EXPECT_EQ(visit(unnamed), "ok");
     const auto second = accepted(listener);
     ASSERT_GE(second.get(), 0);
-    ASSERT_EQ(std::system(("tb signal " + what + " && tb wait done-" + what + " 60").c_str()), 0);
+    ASSERT_EQ(std::system(("tb signal " + what + " && tb wait done-" + what + " 200").c_str()), 0);
     const auto begin = clock::now();
     for (const auto* socket : {&first, &second}) {
         EXPECT_NE(polled(*socket, POLLIN), 0);

@@ -27,7 +27,7 @@ inline std::uint32_t cid_of(const std::string& domain) {
 
 /// How long something may take that takes no time.
 inline std::chrono::seconds patience() {
-    return 10s * std::stoi(variable("SLOWNESS"));
+    return 30s * std::stoi(variable("SLOWNESS"));
 }
 
 // Ports of the scenario's dom0.sh.
@@ -45,8 +45,10 @@ enum port : std::uint32_t {
 /// Connects, and tries again while nobody is there: what g2 is told to offer takes a moment.
 inline descriptor connected(std::uint32_t cid, std::uint32_t port) {
     const auto end = clock::now() + patience();
+    const timeval limit{.tv_sec = patience().count(), .tv_usec = 0}; // for a domain that stands still
     for (;;) {
         auto socket = make_socket();
+        ::setsockopt(socket.get(), AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, &limit, sizeof limit);
         const int error = try_connect(socket.get(), cid, port);
         if (error == 0)
             return socket;
