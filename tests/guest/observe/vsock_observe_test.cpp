@@ -284,9 +284,9 @@ TEST(Counters, CountEveryMessageOfAPingPong) {
     EXPECT_EQ(ends.ours("tx_bytes"), rounds * size);
     EXPECT_EQ(ends.ours("rx_bytes"), rounds * size);
     EXPECT_EQ(ends.ours("connected"), 1u);
-    // Closing is a kick, too; each message needs one at most, and each wait for one takes one.
+    // Closing is a kick, too; each message needs one at most, and each wait for one takes one. An answer
+    // needs none where who waits for it spins.
     EXPECT_GE(ends.ours("kicks"), 1u);
-    EXPECT_GE(ends.theirs("kicks"), 1u);
     EXPECT_LE(ends.ours("kicks"), 3 * rounds);
     EXPECT_LE(ends.theirs("kicks"), 3 * rounds);
 }
