@@ -9,8 +9,8 @@ referee() {
 
 # The hostile guests are done.
 judged() {
-    tb wait judged-older 500 > /dev/null || { echo "older did not end its attacks"; exit 1; }
-    tb wait judged-younger 500 > /dev/null || { echo "younger did not end its attacks"; exit 1; }
+    tb wait judged-older 800 > /dev/null || { echo "older did not end its attacks"; exit 1; }
+    tb wait judged-younger 800 > /dev/null || { echo "younger did not end its attacks"; exit 1; }
     kill -0 "$referee" || { echo "the referee has ended"; exit 1; }
     # All pages that were given to the hostile guests have come back.
     mount -t debugfs none /sys/kernel/debug 2> /dev/null
