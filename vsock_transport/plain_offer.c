@@ -149,13 +149,13 @@ static void offer_path(char path[XVSOCK_PLAIN_PATH_MAX], struct xvsock_peer *pee
 
 /* In xenstore it can be read by whom dom0 allows that in the folder. */
 static int offer_publish(struct xvsock_peer *peer, struct xvsock_plain_slot *slot,
-			 const struct xvsock_vchan *vchan)
+			 grant_ref_t ref, evtchn_port_t port)
 {
 	char path[XVSOCK_PLAIN_PATH_MAX];
 	int err;
 
 	offer_path(path, peer, slot->port);
-	err = xvsock_link_publish(path, vchan->ref, vchan->server_port, 0);
+	err = xvsock_link_publish(path, ref, port, 0);
 	slot->written = true; /* at least in part */
 	slot->blank = false;
 	return err;
@@ -214,7 +214,7 @@ static int offer_make(struct xvsock_peer *peer, struct xvsock_plain_slot *slot)
 	xvsock_vchan_use(vchan, conn);
 
 	/* Who comes from here on, even without having read it, is looked at below. */
-	err = offer_publish(peer, slot, vchan);
+	err = offer_publish(peer, slot, vchan->ref, vchan->server_port);
 	if (err) {
 		xvsock_conn_abandon(conn);
 		goto put;
@@ -371,17 +371,22 @@ static bool plain_is_astray(struct xvsock_plain_slot *slot)
 static unsigned long plain_look_at_slot(struct xvsock_peer *peer, struct xvsock_plain_slot *slot,
 					bool wanted, bool again)
 {
-	struct xvsock_conn *offer, *unwanted = NULL;
-	bool serving;
+	struct xvsock_conn *unwanted = NULL;
+	evtchn_port_t port = 0;
+	grant_ref_t ref = 0;
+	bool offered, serving;
 
 	spin_lock(&peer->lock);
-	offer = slot->offer;
+	offered = slot->offer;
 	serving = slot->serving;
-	if (offer)
-		xvsock_conn_get(offer);
-	if (offer && !wanted) {
+	/* Only while the offer is in its slot its vchan is certain to be there. */
+	if (offered) {
+		ref = slot->offer->vchan->ref;
+		port = slot->offer->vchan->server_port;
+	}
+	if (offered && !wanted) {
 		unwanted = offer_take(peer, slot);
-	} else if (offer && plain_is_astray(slot)) {
+	} else if (offered && plain_is_astray(slot)) {
 		unwanted = offer_take(peer, slot);
 		peer->totals.refused++;
 		trace_xvsock_conn(unwanted, XVSOCK_TRACE_REFUSED, XVSOCK_REASON_REFUSED);
@@ -390,17 +395,14 @@ static unsigned long plain_look_at_slot(struct xvsock_peer *peer, struct xvsock_
 
 	if (unwanted)
 		xvsock_conn_abandon(unwanted);
-	else if (offer && again) /* dom0 may have made the folder anew */
-		offer_publish(peer, slot, offer->vchan);
+	else if (offered && again) /* dom0 may have made the folder anew */
+		offer_publish(peer, slot, ref, port);
 	if (!wanted) {
 		offer_unpublish(peer, slot);
 		slot->used = serving;
-	}
-	if (offer)
-		xvsock_conn_put(offer);
-	if (!wanted)
 		return 0;
-	if (offer && !unwanted)
+	}
+	if (offered && !unwanted)
 		return OFFERS_LOOK;
 	offer_blank(peer, slot);
 	return serving ? 0 : plain_offer(peer, slot);
