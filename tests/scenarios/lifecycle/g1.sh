@@ -19,7 +19,8 @@ for cycle in $(seq "$CYCLES"); do
 done
 tb say "lifecycle: the module was loaded and unloaded $CYCLES times"
 
-# Each half comes and goes while the other domain has no module, and waits for it.
+# The backend comes and goes while the frontend's domain has no module, and waits for it. (A frontend would keep insmod for
+# 30 s, for so long xenbus waits for a device's backend.)
 tb signal unloaded-server
 tb wait unloaded-client 100 > /dev/null || fail "g2 does not unload its module"
 for cycle in 1 2; do
