@@ -353,7 +353,8 @@ static unsigned long plain_offer(struct xvsock_peer *peer, struct xvsock_plain_s
 static bool plain_is_astray(struct xvsock_plain_slot *slot)
 {
 	struct xvsock_conn *conn = slot->offer;
-	bool came = vchan_load_acquire(conn->peer_live) != VCHAN_WAITING;
+	/* Only looked at: xvsock_plain_event() loads it again, with the acquire it needs. */
+	bool came = READ_ONCE(*conn->peer_live) != VCHAN_WAITING;
 	bool bound = xvsock_event_is_bound(&conn->vchan->event);
 
 	if (came && bound)
