@@ -16,7 +16,7 @@ std::uint32_t port_of(plain_lie lie) {
     return hostile::first_lie_port + static_cast<std::uint32_t>(lie);
 }
 
-/// The ids of connections at this port in this state.
+/// The ids of connections at this port in this state. In "closing" they have ended here and not there.
 std::set<std::string> those(const std::string& state, std::uint32_t port) {
     std::ifstream connections("/sys/kernel/debug/xvsock/connections");
     std::set<std::string> ids;
@@ -25,11 +25,6 @@ std::set<std::string> those(const std::string& state, std::uint32_t port) {
         if (line.find(wanted) != std::string::npos)
             ids.insert(line.substr(line.find(" id="), line.find(" role=")));
     return ids;
-}
-
-/// Of those that have ended here and not there.
-std::set<std::string> closing_at(std::uint32_t port) {
-    return those("closing", port);
 }
 
 /// Nothing of it is left with us.
@@ -136,9 +131,9 @@ TEST_F(PlainLiar, AClientThatKeepsOurPagesPaysForThem) {
         ASSERT_GE(socket.get(), 0);
     }
     std::this_thread::sleep_for(700ms); // it lets go after 2 s
-    const auto kept = closing_at(port_of(plain_lie::client_keeps));
+    const auto kept = those("closing", port_of(plain_lie::client_keeps));
     EXPECT_FALSE(kept.empty());
-    EXPECT_TRUE(within_a_moment([&] { return closing_at(port_of(plain_lie::client_keeps)) != kept; }));
+    EXPECT_TRUE(within_a_moment([&] { return those("closing", port_of(plain_lie::client_keeps)) != kept; }));
 }
 
 /// It comes and goes as fast as it can. Others are served meanwhile.
