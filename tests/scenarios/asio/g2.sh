@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # The servers. All of them end when they are told to, and without a complaint of a sanitizer.
+. /eventually.sh
 failed=0
 servers=
 ulimit -n 4096
@@ -10,10 +11,7 @@ start() { # NAME PATTERN COMMAND...: in the background, until it says that it is
     shift 2
     "$@" > "$RESULTS/$name.log" 2>&1 &
     servers="$servers $name:$!"
-    for try in $(seq $((20 * SLOWNESS))); do
-        grep -q "$pattern" "$RESULTS/$name.log" && return
-        sleep 0.5
-    done
+    eventually grep -q "$pattern" "$RESULTS/$name.log" && return
     echo "$name does not come up"
     cat "$RESULTS/$name.log"
     failed=1

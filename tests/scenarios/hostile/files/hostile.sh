@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Shared by the scripts of this scenario.
+. /eventually.sh
 
 referee() {
     hostile-referee "$@" &
@@ -14,12 +15,8 @@ judged() {
     kill -0 "$referee" || { echo "the referee has ended"; exit 1; }
     # All pages that were given to the hostile guests have come back.
     mount -t debugfs none /sys/kernel/debug 2> /dev/null
-    for try in $(seq $((20 * SLOWNESS))); do
-        waiting=$(cat /sys/kernel/debug/xvsock/waiting_pages)
-        [ "$waiting" = 0 ] && return
-        sleep 0.5
-    done
-    echo "$waiting pages still wait for the hostile guests to let go"
+    eventually grep -qx 0 /sys/kernel/debug/xvsock/waiting_pages && return
+    echo "$(cat /sys/kernel/debug/xvsock/waiting_pages) pages still wait for the hostile guests to let go"
     exit 1
 }
 

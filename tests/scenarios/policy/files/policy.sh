@@ -11,7 +11,7 @@ hold() {
     echo ended >> "$3"
 }
 
-# A connection more fails because of a limit, which the module sees a little later than it is written: no_room CID
+# One more connection fails because of a limit; without one it would stay: no_room CID
 no_room() { timeout 2 socat -d -u "VSOCK-CONNECT:$1:7000" - 2>&1 < /dev/null | grep "No buffer space"; }
 
 # What the module has counted of a peer: counter CID KEY
